@@ -1,0 +1,100 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { describeError, SluiceError } from '../shared/error.ts';
+import { type BridgeConfig, bridgeConfigSchema, type Settings } from './schema.ts';
+
+/** The configuration cannot be used. The message lists everything that is wrong, a line each. */
+export class ConfigError extends SluiceError {
+  constructor(file: string, problems: readonly string[]) {
+    super({
+      code: 'config.invalid',
+      message: `${file} cannot be used:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
+      retryable: false,
+    });
+  }
+}
+
+/** The setting that names another file than `bridge.config.json`. */
+const fileSetting = 'BRIDGE_CONFIG';
+const defaultFile = 'bridge.config.json';
+
+/**
+ * Reads the configuration beside host.json, with references filled from the process's environment.
+ *
+ * @throws {ConfigError} naming everything that is wrong at once.
+ */
+export function loadConfig(): BridgeConfig {
+  const file = process.env[fileSetting] ?? defaultFile;
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ConfigError(file, [
+      `${describeError(error)}; write one, or name another in the setting ${fileSetting}`,
+    ]);
+  }
+  return parseConfig({ file, text, settings: process.env });
+}
+
+/**
+ * Reads the text of a configuration.
+ *
+ * @throws {ConfigError} naming everything that is wrong at once, each with its path in the file.
+ */
+export function parseConfig(input: { file: string; text: string; settings: Settings }): BridgeConfig {
+  let json: unknown;
+  try {
+    json = JSON.parse(input.text);
+  } catch (error) {
+    throw new ConfigError(input.file, [`not JSON: ${describeError(error)}`]);
+  }
+  const parsed = bridgeConfigSchema(input.settings).safeParse(json);
+  if (!parsed.success)
+    throw new ConfigError(
+      input.file,
+      parsed.error.issues.flatMap((issue) => describeIssue(issue)),
+    );
+  const problems = contradictions(parsed.data);
+  if (problems.length > 0) throw new ConfigError(input.file, problems);
+  return parsed.data;
+}
+
+/** The JSON Schema of `bridge.config.json`, for editors. */
+export function configJsonSchema(): object {
+  return z.toJSONSchema(bridgeConfigSchema({}), { io: 'input', target: 'draft-7' });
+}
+
+/** The configuration as one may show it: secrets masked. */
+export function summarizeConfig(config: BridgeConfig): unknown {
+  return JSON.parse(JSON.stringify(config));
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string[] {
+  const path = issue.path.length === 0 ? '(file)' : issue.path.join('.');
+  if (issue.code === 'invalid_key') return issue.issues.map((inner) => `${path}: ${inner.message}`);
+  if (issue.code !== 'invalid_union' || issue.errors.length === 0) return [`${path}: ${issue.message}`];
+  // The branch with the fewest complaints is most likely the one that was meant.
+  const nearest = issue.errors.reduce((best, branch) => (branch.length < best.length ? branch : best));
+  return nearest.flatMap((inner) => describeIssue({ ...inner, path: [...issue.path, ...inner.path] }));
+}
+
+/** What no single field can see. */
+function contradictions(config: BridgeConfig): string[] {
+  const problems: string[] = [];
+  config.routes.forEach((route, index) => {
+    if (route.source !== undefined && !Object.hasOwn(config.sources, route.source)) {
+      problems.push(`routes.${index}.source: there is no source "${route.source}"; declare it under sources`);
+    }
+  });
+  for (const [name, subscription] of Object.entries(config.subscriptions)) {
+    if (subscription.endpoint.timeoutMs * 2 > config.drain.leaseMs) {
+      problems.push(
+        `subscriptions.${name}.endpoint.timeoutMs: must be at most half of drain.leaseMs (${config.drain.leaseMs}), or a lease could lapse during an attempt`,
+      );
+    }
+    if (new Set(subscription.topics).size !== subscription.topics.length) {
+      problems.push(`subscriptions.${name}.topics: names a topic twice`);
+    }
+  }
+  return problems;
+}

@@ -1,0 +1,313 @@
+import { z } from 'zod';
+import type { EventFilter } from '../events/filter.ts';
+import { Secret } from '../shared/secret.ts';
+
+/** The settings a configuration may refer to as `${NAME}`: app settings, or Key Vault references behind them. */
+export type Settings = Readonly<Record<string, string | undefined>>;
+
+const reference = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
+const wholeReference = /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/;
+const webhookSecret = /^whsec_[A-Za-z0-9+/]+={0,2}$/;
+
+/** Kafka's own rule for topic names (org.apache.kafka.common.internals.Topic). */
+const topicName = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/;
+/** Names become table keys, function names and parts of URLs. */
+const entryName = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
+/** Six fields, seconds first, as the Functions timer trigger reads them (NCRONTAB). */
+const sixFieldCron = /^\s*(?:[\d*,/-]+|[\d*,/A-Za-z-]+)(?:\s+[\d*,/A-Za-z-]+){5}\s*$/;
+
+/** The largest delay that a timer of the platform can hold, and a bound for every duration here. */
+const durationMsMax = 2_147_483_647;
+
+function duration(byDefault: number, description: string) {
+  return z.int().min(1).max(durationMsMax).default(byDefault).describe(description);
+}
+
+function count(byDefault: number, max: number, description: string) {
+  return z.int().min(1).max(max).default(byDefault).describe(description);
+}
+
+const filterSchema: z.ZodType<EventFilter> = z
+  .lazy(() => {
+    const attributes = z.record(z.string(), z.string());
+    return z.union([
+      z.strictObject({ exact: attributes }),
+      z.strictObject({ prefix: attributes }),
+      z.strictObject({ suffix: attributes }),
+      z.strictObject({ all: z.array(filterSchema).min(1) }),
+      z.strictObject({ any: z.array(filterSchema).min(1) }),
+      z.strictObject({ not: filterSchema }),
+    ]);
+  })
+  .meta({
+    id: 'EventFilter',
+    description: 'Which events are meant: exact, prefix, suffix, all, any or not.',
+  });
+
+/**
+ * The one schema of `bridge.config.json`: every field with its default and what it is for. `settings` fills the
+ * `${NAME}` references; a field that holds a secret must be one such reference and nothing else.
+ */
+export function bridgeConfigSchema(settings: Settings) {
+  const text = (description: string) =>
+    z
+      .string()
+      .transform((value, context) =>
+        value.replace(reference, (whole, name: string) => {
+          const setting = settings[name];
+          if (setting !== undefined && setting !== '') return setting;
+          context.addIssue(
+            `the setting ${name} is not set: add it to the app settings (locally: local.settings.json)`,
+          );
+          return whole;
+        }),
+      )
+      .describe(description);
+  const url = (description: string) => text(description).pipe(z.string().check(urlCheck));
+  const secret = (description: string) =>
+    z
+      .string()
+      .regex(wholeReference, 'holds a secret: name a setting, such as ${MY_SECRET}, never the value itself')
+      .pipe(text(description))
+      .transform((value) => new Secret(value))
+      .describe(description);
+
+  return z.strictObject({
+    $schema: z.string().optional().describe('Lets editors complete this file.'),
+    proxy: proxySchema({ text, url, secret }),
+    storage: storageSchema({ text, url, secret }),
+    sources: z
+      .record(
+        z.string().regex(entryName, 'source names are lower-case letters, digits and hyphens'),
+        sourceSchema,
+      )
+      .default({})
+      .describe('Named origins of events, by the name that stands in the URL.'),
+    routes: z
+      .array(routeSchema)
+      .default([])
+      .describe('Ordered: the first that fits an event decides its topic and key.'),
+    schedules: z
+      .record(
+        z.string().regex(entryName, 'schedule names are lower-case letters, digits and hyphens'),
+        scheduleSchema,
+      )
+      .default({})
+      .describe('Events made by the clock; each becomes the timer function publish-<name>.'),
+    subscriptions: z
+      .record(
+        z.string().regex(entryName, 'subscription names are lower-case letters, digits and hyphens'),
+        subscriptionSchema({ text, url, secret }),
+      )
+      .default({})
+      .describe('Which topics go to which endpoint, by a name that also keys the checkpoints.'),
+    drain: drainSchema.prefault({}),
+    limits: limitsSchema.prefault({}),
+  });
+}
+
+interface Fields {
+  text(description: string): z.ZodType<string, string>;
+  url(description: string): z.ZodType<string, string>;
+  secret(description: string): z.ZodType<Secret, string>;
+}
+
+const urlCheck = (context: z.core.ParsePayload<string>) => {
+  // A reference that could not be filled has been reported already.
+  if (context.value.includes('${')) return;
+  const url = URL.parse(context.value);
+  const message =
+    url === null || !/^https?:$/.test(url.protocol)
+      ? 'must be an absolute http(s) URL'
+      : url.username !== '' || url.password !== ''
+        ? 'must not carry a user name or password'
+        : undefined;
+  if (message !== undefined) context.issues.push({ code: 'custom', message, input: context.value });
+};
+
+function proxySchema({ text, url, secret }: Fields) {
+  const tenant = { tenantId: text('The Entra tenant.'), clientId: text('The application (client) id.') };
+  const authority = url(
+    'Token authority, when it is not https://login.microsoftonline.com/<tenantId>.',
+  ).optional();
+  const auth = z
+    .discriminatedUnion('kind', [
+      z.strictObject({
+        kind: z.literal('clientSecret'),
+        ...tenant,
+        clientSecret: secret('The client secret.'),
+        authority,
+      }),
+      z.strictObject({
+        kind: z.literal('clientCertificate'),
+        ...tenant,
+        certificate: secret('Certificate and private key, both PEM, in one setting.'),
+        authority,
+      }),
+      z.strictObject({
+        kind: z.literal('managedIdentity'),
+        clientId: text(
+          'The client id of a user-assigned identity; the system-assigned one without it.',
+        ).optional(),
+      }),
+      z
+        .strictObject({ kind: z.literal('developer') })
+        .describe('Whoever is signed in here: az, azd, PowerShell.'),
+    ])
+    .describe('How the bridge proves itself to the proxy.');
+  return z.strictObject({
+    url: url('Base URL, such as https://<cluster>-kafkarest.azurehdinsight.net').transform((value) =>
+      value.replace(/\/+$/, ''),
+    ),
+    auth,
+    scope: text('The scope that tokens are asked for.').default('https://hib.azurehdinsight.net/.default'),
+    timeoutMs: duration(10_000, 'Longest wait for one answer.'),
+    connectionsMax: count(64, 1024, 'Connections kept open to the proxy.'),
+    createTopics: z
+      .union([
+        z.literal(false),
+        z.strictObject({
+          partitions: count(3, 10_000, 'Partitions of a topic made by the bridge.'),
+          replicationFactor: count(3, 100, 'Copies of each partition.'),
+          properties: z
+            .record(z.string(), z.union([z.string(), z.number()]))
+            .default({})
+            .describe('Kafka topic configs.'),
+          listedWithinMs: duration(60_000, 'How long a new topic may take to be listed.'),
+        }),
+      ])
+      .default(false)
+      .describe('Make a topic that a route names and the cluster lacks; false: never.'),
+  });
+}
+
+function storageSchema({ text, url, secret }: Fields) {
+  return z
+    .union([
+      z.strictObject({
+        connectionString: secret('Connection string of the storage account.'),
+        tablePrefix: tablePrefixSchema,
+      }),
+      z.strictObject({
+        tablesUrl: url(
+          'Table endpoint, https://<account>.table.core.windows.net, reached by managed identity.',
+        ),
+        clientId: text('The client id of a user-assigned identity.').optional(),
+        tablePrefix: tablePrefixSchema,
+      }),
+    ])
+    .prefault({ connectionString: '${AzureWebJobsStorage}' })
+    .describe('Where checkpoints are kept.');
+}
+
+const tablePrefixSchema = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9]{0,30}$/, 'letters and digits only, beginning with a letter')
+  .default('sluice')
+  .describe('Put before every table name.');
+
+const sourceSchema = z.strictObject({
+  type: z
+    .string()
+    .min(1)
+    .default('http.received')
+    .describe('The type of an event that arrives as plain JSON.'),
+});
+
+const routeSchema = z.strictObject({
+  name: z.string().min(1).optional().describe('Shown in answers and logs.'),
+  source: z.string().optional().describe('Only events that came in by this source.'),
+  filter: filterSchema.optional().describe('Only events that fit.'),
+  topic: z.string().regex(topicName, 'must be a Kafka topic name').describe('Where the record goes.'),
+  key: z
+    .string()
+    .regex(/^(?:[a-z0-9]+|\/.*)$/, 'must be an attribute name, or a JSON Pointer into data such as /order/id')
+    .default('partitionkey')
+    .describe('What becomes the key of the record: an attribute, or a JSON Pointer (RFC 6901) into data.'),
+});
+
+const scheduleSchema = z.strictObject({
+  cron: z
+    .string()
+    .regex(sixFieldCron, 'must have six fields, seconds first, such as "0 */5 * * * *"')
+    .describe('Six-field cron.'),
+  type: z.string().min(1).default('schedule.fired').describe('The type of its events.'),
+  subject: z.string().min(1).optional().describe('The subject of its events.'),
+  data: z.json().optional().describe('The data of its events.'),
+});
+
+function subscriptionSchema({ url, secret }: Fields) {
+  return z.strictObject({
+    topics: z
+      .array(z.string().regex(topicName, 'must be a Kafka topic name'))
+      .min(1)
+      .describe('Topics to read.'),
+    start: z
+      .enum(['earliest', 'latest'])
+      .default('latest')
+      .describe('Where a partition seen for the first time is begun.'),
+    endpoint: z.strictObject({
+      url: url('Where records are posted to.'),
+      signingSecrets: z
+        .array(
+          secret('A Standard Webhooks secret, whsec_ and Base64.').refine(
+            (value) => webhookSecret.test(value.reveal()),
+            'must be whsec_ followed by Base64',
+          ),
+        )
+        .max(4)
+        .default([])
+        .describe('Every delivery is signed with each; several while rotating.'),
+      timeoutMs: duration(15_000, 'Longest wait for the answer of an attempt.'),
+    }),
+    retry: z
+      .strictObject({
+        delaysMs: z
+          .array(z.int().min(0).max(durationMsMax))
+          .min(1)
+          .max(50)
+          .default([
+            5_000, 300_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000, 50_400_000, 72_000_000, 86_400_000,
+          ])
+          .describe(
+            'The wait after the first failure, the second, and so on; the last repeats. Default: Standard Webhooks.',
+          ),
+      })
+      .prefault({}),
+  });
+}
+
+const drainSchema = z
+  .strictObject({
+    cron: z
+      .string()
+      .regex(sixFieldCron, 'must have six fields, seconds first')
+      .default('*/10 * * * * *')
+      .describe('When the drain looks for new records.'),
+    budgetMs: duration(
+      240_000,
+      'A run stops in time before this; keep it below functionTimeout of host.json.',
+    ),
+    leaseMs: duration(
+      60_000,
+      'How long a partition stays with one run between two checkpoints; longer than any endpoint timeout.',
+    ),
+    partitionsMax: count(8, 256, 'Partitions walked at once.'),
+    pageRecords: count(100, 10_000, 'Records asked for in one read.'),
+  })
+  .describe('The way out: the timer-driven walk from checkpoints to webhooks.');
+
+const limitsSchema = z
+  .strictObject({
+    bodyBytesMax: count(1_048_576, 104_857_600, 'Largest request body taken in.'),
+    retryAfterSeconds: count(5, 3_600, 'What a 503 asks its sender to wait.'),
+  })
+  .describe('Bounds of the way in.');
+
+/** A configuration as the bridge uses it: complete, with every reference filled. */
+export type BridgeConfig = z.output<ReturnType<typeof bridgeConfigSchema>>;
+export type ProxyConfig = BridgeConfig['proxy'];
+export type StorageConfig = BridgeConfig['storage'];
+export type RouteConfig = BridgeConfig['routes'][number];
+export type ScheduleConfig = BridgeConfig['schedules'][string];
+export type SubscriptionConfig = BridgeConfig['subscriptions'][string];

@@ -1,0 +1,218 @@
+import { type Backoff, fullJitterMs } from '../shared/backoff.ts';
+import type { Clock, Random } from '../shared/clock.ts';
+import { type HttpAnswer, HttpError, type HttpSend } from '../shared/http.ts';
+import {
+  type Broker,
+  type Page,
+  type Partition,
+  type ProduceOutcome,
+  readBrokers,
+  readError,
+  readPage,
+  readPartition,
+  readPartitions,
+  readProduceOutcomes,
+  readTopics,
+} from './answers.ts';
+import { KafkaRestError } from './errors.ts';
+import {
+  consumeRequest,
+  createTopicRequest,
+  getPartitionRequest,
+  listBrokersRequest,
+  listPartitionsRequest,
+  listTopicsRequest,
+  type ProduceRecord,
+  type ProxyRequest,
+  produceRequest,
+  type TopicSettings,
+} from './requests.ts';
+import type { Tokens } from './tokens.ts';
+
+/** What every call accepts: a signal that gives it up, and a deadline of its own in milliseconds. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number | undefined;
+}
+
+/**
+ * The seven operations of the HDInsight Kafka REST proxy (API reference, version v1), and the wait that a new
+ * topic needs. Every method throws {@link KafkaRestError}, or a `TokenError` when no token can be had.
+ */
+export interface KafkaRest {
+  listBrokers(options?: CallOptions): Promise<Broker[]>;
+  listTopics(options?: CallOptions): Promise<string[]>;
+  listPartitions(topic: string, options?: CallOptions): Promise<Partition[]>;
+  getPartition(topic: string, partition: number, options?: CallOptions): Promise<Partition>;
+  createTopic(topic: string, settings?: TopicSettings, options?: CallOptions): Promise<void>;
+  /**
+   * Writes records in one call; the outcomes stand in the order of the records. It is repeated only where the
+   * proxy surely did not take it, unless the caller accepts duplicates.
+   */
+  produce(
+    topic: string,
+    records: readonly ProduceRecord[],
+    options?: CallOptions & { readonly acceptDuplicates?: boolean },
+  ): Promise<ProduceOutcome[]>;
+  /** Reads up to `count` records, or 6 MB, from `offset` on. */
+  consume(
+    position: { topic: string; partition: number; offset: bigint; count: number },
+    options?: CallOptions,
+  ): Promise<Page>;
+  /**
+   * Waits until a topic made elsewhere, or just now, is listed: the proxy caches metadata.
+   *
+   * @throws {KafkaRestError} `kafka-rest.not-listed` after `withinMs` milliseconds.
+   */
+  waitUntilListed(topic: string, options: CallOptions & { readonly withinMs: number }): Promise<void>;
+}
+
+/** What a client is made of. */
+export interface KafkaRestOptions {
+  /** `https://<cluster>-kafkarest.azurehdinsight.net`, without a slash at its end. */
+  readonly url: string;
+  readonly tokens: Tokens;
+  readonly send: HttpSend;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The longest wait for one answer, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly retry?: RetryLimits;
+}
+
+/** How often and how patiently a call is repeated. */
+export interface RetryLimits extends Backoff {
+  readonly attemptsMax: number;
+  /** A proxy that asks for a longer wait than this is not waited for. */
+  readonly retryAfterMsMax: number;
+}
+
+const defaultRetry: RetryLimits = { attemptsMax: 4, baseMs: 200, capMs: 5_000, retryAfterMsMax: 10_000 };
+const listedPollMs = 500;
+
+/** When a call that failed may be repeated. */
+type Repeat = 'always' | 'when-not-taken';
+
+/** Makes a client; it holds no connection of its own beyond the pool behind `send`. */
+export function createKafkaRest(options: KafkaRestOptions): KafkaRest {
+  const call = (request: ProxyRequest, repeat: Repeat, callOptions: CallOptions = {}) =>
+    callWithRetry(options, request, repeat, callOptions);
+
+  const client: KafkaRest = {
+    listBrokers: async (callOptions) => readBrokers(await call(listBrokersRequest(), 'always', callOptions)),
+    listTopics: async (callOptions) => readTopics(await call(listTopicsRequest(), 'always', callOptions)),
+    listPartitions: async (topic, callOptions) =>
+      readPartitions(await call(listPartitionsRequest(topic), 'always', callOptions)),
+    getPartition: async (topic, partition, callOptions) =>
+      readPartition(await call(getPartitionRequest(topic, partition), 'always', callOptions)),
+    createTopic: async (topic, settings = {}, callOptions) => {
+      await call(createTopicRequest(topic, settings), 'when-not-taken', callOptions);
+    },
+    produce: async (topic, records, callOptions = {}) => {
+      const repeat = callOptions.acceptDuplicates ? 'always' : 'when-not-taken';
+      return readProduceOutcomes(
+        await call(produceRequest(topic, records), repeat, callOptions),
+        records.length,
+      );
+    },
+    consume: async (position, callOptions) =>
+      readPage(await call(consumeRequest(position), 'always', callOptions), position.offset),
+    waitUntilListed: async (topic, { withinMs, ...callOptions }) => {
+      const untilMs = options.clock.now() + withinMs;
+      while (!(await client.listTopics(callOptions)).includes(topic)) {
+        if (options.clock.now() >= untilMs) throw notListed(topic, withinMs);
+        await options.clock.sleep(listedPollMs, callOptions.signal);
+      }
+    },
+  };
+  return client;
+}
+
+async function callWithRetry(
+  options: KafkaRestOptions,
+  request: ProxyRequest,
+  repeat: Repeat,
+  callOptions: CallOptions,
+): Promise<HttpAnswer> {
+  const limits = options.retry ?? defaultRetry;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await callOnce(options, request, callOptions);
+    } catch (error) {
+      const waitMs = waitBeforeRetry(error, attempt, repeat, limits, options.random);
+      if (waitMs === undefined) throw error;
+      await options.clock.sleep(waitMs, callOptions.signal);
+    }
+  }
+}
+
+/** How long to wait before another attempt; undefined when there is to be none. */
+function waitBeforeRetry(
+  error: unknown,
+  attempt: number,
+  repeat: Repeat,
+  limits: RetryLimits,
+  random: Random,
+): number | undefined {
+  if (!(error instanceof KafkaRestError) || !error.retryable || attempt >= limits.attemptsMax)
+    return undefined;
+  if (repeat === 'when-not-taken' && !error.notTaken) return undefined;
+  const backoffMs = fullJitterMs(attempt, limits, random);
+  if (error.retryAfterMs === undefined) return backoffMs;
+  return error.retryAfterMs <= limits.retryAfterMsMax ? Math.max(error.retryAfterMs, backoffMs) : undefined;
+}
+
+/** One call; a 401 is answered by one forced refresh of the token and one repetition. */
+async function callOnce(
+  options: KafkaRestOptions,
+  request: ProxyRequest,
+  callOptions: CallOptions,
+): Promise<HttpAnswer> {
+  const token = await options.tokens.current();
+  let answer = await sendWithToken(options, request, token, callOptions);
+  if (answer.status === 401) {
+    answer = await sendWithToken(options, request, await options.tokens.replace(token), callOptions);
+  }
+  if (answer.status >= 200 && answer.status < 300) return answer;
+  throw readError(answer, options.clock.now());
+}
+
+async function sendWithToken(
+  options: KafkaRestOptions,
+  request: ProxyRequest,
+  token: string,
+  callOptions: CallOptions,
+): Promise<HttpAnswer> {
+  try {
+    return await options.send({
+      method: request.method,
+      url: options.url + request.path,
+      headers: {
+        accept: 'application/json',
+        authorization: `Bearer ${token}`,
+        ...(request.body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(request.body !== undefined && { body: request.body }),
+      timeoutMs: callOptions.timeoutMs ?? options.timeoutMs,
+      ...(callOptions.signal !== undefined && { signal: callOptions.signal }),
+    });
+  } catch (error) {
+    if (!(error instanceof HttpError)) throw error;
+    throw new KafkaRestError({
+      code: 'kafka-rest.unreachable',
+      message: `the Kafka REST proxy did not answer: ${error.message}`,
+      retryable: error.retryable,
+      notTaken: error.neverSent,
+      cause: error,
+    });
+  }
+}
+
+function notListed(topic: string, withinMs: number): KafkaRestError {
+  return new KafkaRestError({
+    code: 'kafka-rest.not-listed',
+    message: `the topic ${topic} was not listed within ${withinMs} ms`,
+    retryable: true,
+    notTaken: true,
+  });
+}

@@ -1,0 +1,28 @@
+import type { Random } from './clock.ts';
+
+/** Bounds of an exponential backoff, in milliseconds. */
+export interface Backoff {
+  readonly baseMs: number;
+  readonly capMs: number;
+}
+
+/**
+ * The wait before retry number `retry` (1 for the first): a random part of an exponentially growing span
+ * ("full jitter", AWS Architecture Blog, "Exponential Backoff And Jitter"), so that clients which failed
+ * together do not come back together.
+ */
+export function fullJitterMs(retry: number, { baseMs, capMs }: Backoff, random: Random): number {
+  return random() * Math.min(capMs, baseMs * 2 ** (retry - 1));
+}
+
+/**
+ * Reads a `Retry-After` header: seconds, or an HTTP date (RFC 9110, section 10.2.3).
+ *
+ * @returns the wait in milliseconds from `nowMs`, never negative; undefined when absent or unreadable.
+ */
+export function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
+  if (header === undefined) return undefined;
+  if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1000;
+  const atMs = Date.parse(header);
+  return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs);
+}
