@@ -1,0 +1,295 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createManualClock } from '../../test/support/manual-clock.ts';
+import type { TopicRecord } from '../events/record.ts';
+import { silentLog } from '../shared/log.ts';
+import { createMemoryCheckpointStore } from '../storage/memory/checkpoint-store.ts';
+import { drain, type Subscription } from './drain.ts';
+import type { CheckpointStore, Deliver, RecordLog } from './ports.ts';
+
+const limits = { budgetMs: 60_000, leaseMs: 10_000, partitionsMax: 4, pageRecords: 3 };
+const attemptMs = 2_000;
+
+/** Topics in memory: per partition the offsets that exist, and the first that retention has left. */
+function memoryLog() {
+  const partitions = new Map<string, { offsets: bigint[]; earliest: bigint; end: bigint }>();
+  const calls: string[] = [];
+  const of = (topic: string, partition: number) => {
+    const found = partitions.get(`${topic}:${partition}`);
+    assert.ok(found, `no partition ${topic}:${partition}`);
+    return found;
+  };
+  const bounds = (topic: string, partition: number) => {
+    const { earliest, end } = of(topic, partition);
+    return { partition, earliestOffset: earliest, latestOffset: end };
+  };
+  const log: RecordLog = {
+    partitions: async (topic) => {
+      calls.push(`partitions ${topic}`);
+      const numbers = [...partitions.keys()].filter((name) => name.startsWith(`${topic}:`));
+      if (numbers.length === 0) return undefined;
+      return numbers.map((name) => bounds(topic, Number(name.split(':')[1])));
+    },
+    partition: async (topic, partition) => bounds(topic, partition),
+    read: async ({ topic, partition, offset, count }) => {
+      calls.push(`read ${topic}:${partition}@${offset}`);
+      const { offsets, earliest } = of(topic, partition);
+      if (offset < earliest) throw new Error('offset out of range');
+      const found = offsets.filter((candidate) => candidate >= offset).slice(0, count);
+      const records = found.map((at) => recordAt(topic, partition, at));
+      return { records, nextOffset: (found.at(-1) ?? offset - 1n) + 1n };
+    },
+  };
+  return {
+    log,
+    calls,
+    add(topic: string, partition: number, offsets: number[], end = Math.max(...offsets) + 1) {
+      partitions.set(`${topic}:${partition}`, {
+        offsets: offsets.map(BigInt),
+        earliest: 0n,
+        end: BigInt(end),
+      });
+    },
+    retainFrom(topic: string, partition: number, earliest: bigint) {
+      const found = of(topic, partition);
+      found.earliest = earliest;
+      found.offsets = found.offsets.filter((offset) => offset >= earliest);
+    },
+  };
+}
+
+function recordAt(topic: string, partition: number, offset: bigint): TopicRecord {
+  return { topic, partition, offset, key: null, value: '{}', timestampMs: 0n };
+}
+
+function setup(options: { deliver?: Deliver; store?: CheckpointStore; start?: 'earliest' | 'latest' } = {}) {
+  const clock = createManualClock(0);
+  const topics = memoryLog();
+  const store = options.store ?? createMemoryCheckpointStore();
+  const delivered: string[] = [];
+  let runs = 0;
+  const subscription: Subscription = {
+    name: 'audit',
+    topics: ['orders'],
+    start: options.start ?? 'earliest',
+    attemptMs,
+    deliver: async (record, failures) => {
+      const verdict = (await options.deliver?.(record, failures)) ?? { kind: 'done' };
+      if (verdict.kind === 'done') delivered.push(`${record.partition}@${record.offset}`);
+      return verdict;
+    },
+  };
+  return {
+    clock,
+    topics,
+    store,
+    delivered,
+    run(changes: { subscription?: Partial<Subscription>; limits?: Partial<typeof limits> } = {}) {
+      runs += 1;
+      return drain({
+        subscriptions: [{ ...subscription, ...changes.subscription }],
+        log: topics.log,
+        store,
+        clock,
+        report: silentLog,
+        owner: `run-${runs}`,
+        limits: { ...limits, ...changes.limits },
+      });
+    },
+    async position(partition = 0) {
+      const listed = await store.list('audit');
+      return listed.find((stored) => stored.checkpoint.partition === partition)?.checkpoint;
+    },
+  };
+}
+
+test('every record of every partition is delivered once, in the order of its partition', async () => {
+  const { topics, delivered, run, position } = setup();
+  topics.add('orders', 0, [0, 1, 2, 3, 4, 5, 6]);
+  topics.add('orders', 1, [0, 1]);
+  assert.deepEqual(await run(), { walked: 2, delivered: 9 });
+  assert.deepEqual(
+    delivered.filter((name) => name.startsWith('0@')),
+    ['0@0', '0@1', '0@2', '0@3', '0@4', '0@5', '0@6'],
+  );
+  assert.deepEqual(await run(), { walked: 0, delivered: 0 });
+  assert.equal((await position())?.nextOffset, 7n);
+  assert.equal((await position())?.lease, null);
+});
+
+test('a run without news asks for each topic once, reads no partition and writes nothing', async () => {
+  const memory = createMemoryCheckpointStore();
+  const writes: string[] = [];
+  const store: CheckpointStore = {
+    list: memory.list,
+    create(checkpoint) {
+      writes.push('create');
+      return memory.create(checkpoint);
+    },
+    replace(checkpoint, version) {
+      writes.push('replace');
+      return memory.replace(checkpoint, version);
+    },
+  };
+  const { topics, run } = setup({ store });
+  topics.add('orders', 0, [0, 1]);
+  await run();
+  topics.calls.length = 0;
+  writes.length = 0;
+  await run();
+  assert.deepEqual(topics.calls, ['partitions orders']);
+  assert.deepEqual(writes, []);
+});
+
+test('latest begins behind what is there; a partition that joins later begins at its first record', async () => {
+  const { topics, delivered, run } = setup({ start: 'latest' });
+  topics.add('orders', 0, [0, 1, 2]);
+  await run();
+  topics.add('orders', 0, [0, 1, 2, 3]);
+  topics.add('orders', 1, [0, 1]);
+  await run();
+  assert.deepEqual(delivered.sort(), ['0@3', '1@0', '1@1']);
+});
+
+test('a record that fails holds its partition, not the others, and is tried again when due', async () => {
+  let failing = true;
+  const seen: number[] = [];
+  const { topics, delivered, run, clock, position } = setup({
+    deliver: async (record, failures) => {
+      if (record.partition !== 0 || record.offset !== 1n) return { kind: 'done' };
+      seen.push(failures);
+      return failing ? { kind: 'retry', atMs: clock.now() + 5_000, error: 'answered 503' } : { kind: 'done' };
+    },
+  });
+  topics.add('orders', 0, [0, 1, 2]);
+  topics.add('orders', 1, [0, 1]);
+  await run();
+  assert.deepEqual(delivered.sort(), ['0@0', '1@0', '1@1']);
+  assert.deepEqual((await position())?.retry, { failures: 1, atMs: 5_000, error: 'answered 503' });
+
+  await run();
+  assert.deepEqual(seen, [0], 'not due yet');
+  await clock.advance(5_000);
+  await run();
+  assert.deepEqual(seen, [0, 1]);
+  failing = false;
+  await clock.advance(5_000);
+  await run();
+  assert.deepEqual(seen, [0, 1, 2]);
+  assert.deepEqual(delivered.slice(-2), ['0@1', '0@2']);
+  assert.equal((await position())?.retry, null);
+});
+
+test('of two runs at once one walks each partition', async () => {
+  const { topics, delivered, run } = setup();
+  for (let partition = 0; partition < 6; partition += 1) topics.add('orders', partition, [0, 1, 2, 3]);
+  await Promise.all([run(), run(), run()]);
+  assert.equal(delivered.length, 24);
+  assert.equal(new Set(delivered).size, 24);
+});
+
+test('a run whose lease was taken stops at once and leaves the new holder its place', async () => {
+  const { topics, delivered, run, clock, position } = setup({
+    deliver: async (record) => {
+      // The first attempt hangs until long after the lease has lapsed, while another run goes on.
+      if (record.offset === 1n && delivered.length === 1) {
+        await clock.advance(limits.leaseMs + 1);
+        await run();
+      }
+      return { kind: 'done' };
+    },
+  });
+  topics.add('orders', 0, [0, 1, 2, 3, 4, 5]);
+  await run();
+  const count = (name: string) => delivered.filter((entry) => entry === name).length;
+  for (const name of ['0@2', '0@3', '0@4', '0@5']) assert.equal(count(name), 1, name);
+  assert.ok(count('0@0') <= 2 && count('0@1') <= 2, 'only what was in the window comes again');
+  assert.equal((await position())?.nextOffset, 6n);
+  assert.equal((await position())?.epoch, 2);
+});
+
+test('a lease is renewed during a long walk', async () => {
+  const { topics, delivered, run, clock, position } = setup({
+    deliver: async () => {
+      await clock.advance(1_900);
+      return { kind: 'done' };
+    },
+  });
+  topics.add('orders', 0, [...Array(20).keys()]);
+  await run({ limits: { pageRecords: 20 } });
+  assert.equal(delivered.length, 20);
+  assert.equal((await position())?.epoch, 1);
+});
+
+test('a run stops in time for its last attempt, and the next one goes on from there', async () => {
+  const { topics, delivered, run, clock } = setup({
+    deliver: async () => {
+      await clock.advance(1_000);
+      return { kind: 'done' };
+    },
+  });
+  topics.add('orders', 0, [0, 1, 2, 3, 4, 5]);
+  const startMs = clock.now();
+  await run({ limits: { budgetMs: 5_000 } });
+  assert.ok(clock.now() - startMs <= 5_000);
+  assert.deepEqual(delivered, ['0@0', '0@1', '0@2', '0@3']);
+  await run({ limits: { budgetMs: 5_000 } });
+  assert.deepEqual(delivered, ['0@0', '0@1', '0@2', '0@3', '0@4', '0@5']);
+});
+
+test('gaps in the offsets are crossed, also one at the end of the partition', async () => {
+  const { topics, delivered, run, position } = setup();
+  topics.add('orders', 0, [0, 1, 50, 51], 60);
+  await run();
+  assert.deepEqual(delivered, ['0@0', '0@1', '0@50', '0@51']);
+  assert.equal((await position())?.nextOffset, 60n);
+  assert.deepEqual((await position())?.gaps, [], 'nothing was lost');
+});
+
+test('what retention took before it was delivered is recorded as a gap', async () => {
+  const { topics, delivered, run, clock, position } = setup();
+  topics.add('orders', 0, [0, 1]);
+  await run();
+  topics.add('orders', 0, [0, 1, 2, 3, 4, 5]);
+  topics.retainFrom('orders', 0, 4n);
+  await clock.advance(7);
+  await run();
+  assert.deepEqual(delivered.slice(2), ['0@4', '0@5']);
+  assert.deepEqual((await position())?.gaps, [{ fromOffset: 2n, toOffset: 4n, atMs: 7 }]);
+});
+
+test('retention that moves on during a walk is a gap too', async () => {
+  const { topics, delivered, run, position } = setup({
+    deliver: async (record) => {
+      if (record.offset === 2n) topics.retainFrom('orders', 0, 6n);
+      return { kind: 'done' };
+    },
+  });
+  topics.add('orders', 0, [0, 1, 2, 3, 4, 5, 6, 7]);
+  await run();
+  assert.deepEqual(delivered, ['0@0', '0@1', '0@2', '0@6', '0@7']);
+  assert.deepEqual((await position())?.gaps, [{ fromOffset: 3n, toOffset: 6n, atMs: 0 }]);
+});
+
+test('a partition that cannot be read fails the run loudly, and the others are drained', async () => {
+  const { topics, delivered, run, position } = setup();
+  topics.add('orders', 0, [0, 1]);
+  topics.add('orders', 1, [0, 1]);
+  const { read } = topics.log;
+  topics.log.read = (place) =>
+    place.partition === 0 ? Promise.reject(new Error('the proxy is away')) : read(place);
+  await assert.rejects(run(), /1 part\(s\) of the drain failed: .*the proxy is away/);
+  assert.deepEqual(delivered, ['1@0', '1@1']);
+  assert.equal((await position(0))?.lease, null, 'the lease is given up for the next run');
+  topics.log.read = read;
+  await run();
+  assert.equal(delivered.length, 4);
+});
+
+test('a topic that does not exist yet is no failure', async () => {
+  const { run, topics, delivered } = setup();
+  assert.deepEqual(await run(), { walked: 0, delivered: 0 });
+  topics.add('orders', 0, [0]);
+  await run();
+  assert.deepEqual(delivered, ['0@0']);
+});
