@@ -1,0 +1,19 @@
+/** A record to be written: any JSON value, and optionally a key. */
+export interface OutgoingRecord {
+  readonly value: unknown;
+  readonly key?: string;
+}
+
+/** What became of one record; position is given where the log tells it. */
+export type WriteOutcome =
+  | { readonly ok: true; readonly partition?: number; readonly offset?: bigint }
+  | { readonly ok: false; readonly code: string; readonly message: string };
+
+/**
+ * Writes records to a topic, durably: an outcome that is ok means that the log confirmed the record. Outcomes
+ * stand in the order of the records; a call that fails as a whole fails each of them. It does not throw.
+ */
+export type WriteRecords = (
+  topic: string,
+  records: readonly OutgoingRecord[],
+) => Promise<readonly WriteOutcome[]>;

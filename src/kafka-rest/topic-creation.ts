@@ -1,0 +1,56 @@
+import { describeError } from '../shared/error.ts';
+import type { Log } from '../shared/log.ts';
+import type { KafkaRest } from './client.ts';
+import { KafkaRestError } from './errors.ts';
+import type { TopicSettings } from './requests.ts';
+
+/** Makes topics that are missing, once each. */
+export interface TopicCreation {
+  /**
+   * Resolves when the topic is listed, making it first if need be. Concurrent calls share one attempt.
+   *
+   * @throws {KafkaRestError}
+   */
+  ensure(topic: string, report: Log): Promise<void>;
+  /** The topic turned out to be missing: the next `ensure` looks again. */
+  forget(topic: string): void;
+}
+
+/** What creating needs. */
+export interface TopicCreationOptions {
+  readonly client: KafkaRest;
+  readonly settings: TopicSettings & { readonly listedWithinMs: number };
+}
+
+export function createTopicCreation({ client, settings }: TopicCreationOptions): TopicCreation {
+  const ensured = new Map<string, Promise<void>>();
+
+  async function make(topic: string, report: Log): Promise<void> {
+    if ((await client.listTopics()).includes(topic)) return;
+    try {
+      await client.createTopic(topic, settings);
+      report.info('topic.created', { topic, partitions: settings.partitions });
+    } catch (error) {
+      if (!(error instanceof KafkaRestError)) throw error;
+      // Another instance may have made it just now; then it gets listed all the same.
+      report.warn('topic.not-created', { topic, error: describeError(error) });
+      if (error.code !== 'kafka-rest.refused') throw error;
+    }
+    await client.waitUntilListed(topic, { withinMs: settings.listedWithinMs });
+  }
+
+  return {
+    ensure(topic, report) {
+      let pending = ensured.get(topic);
+      if (pending === undefined) {
+        pending = make(topic, report);
+        ensured.set(topic, pending);
+        pending.catch(() => ensured.delete(topic));
+      }
+      return pending;
+    },
+    forget: (topic) => {
+      ensured.delete(topic);
+    },
+  };
+}
