@@ -1,0 +1,164 @@
+import { join, resolve } from 'node:path';
+import { type Clock, systemClock } from '../../src/shared/clock.ts';
+import { describeError } from '../../src/shared/error.ts';
+import { createAdmin, type HostedFunction } from './admin.ts';
+import { HostError } from './host-error.ts';
+import { createHostLog, type HostLog } from './host-log.ts';
+import { type Exchange, listen, send } from './http-server.ts';
+import { createInvoker, type InvocationResult, type Invoker } from './invoke.ts';
+import { openKeys } from './keys.ts';
+import { type AppFunction, loadApp } from './load-app.ts';
+import { choosePort, readSettings } from './settings.ts';
+import type { Trigger, TriggerParts } from './trigger.ts';
+import { triggerFactories } from './triggers.ts';
+import { runHooks, workerApp } from './worker-app.ts';
+
+export interface HostOptions {
+  /** The directory of host.json and package.json. */
+  readonly scriptRoot: string;
+  /** 0 picks a free one; otherwise as local.settings.json says, or 7071. */
+  readonly port?: number | undefined;
+  /** Whether functions and admin endpoints ask for keys, as they do in Azure; Core Tools' `--enable-auth`. */
+  readonly enableAuth?: boolean;
+  /** Where keys and timer status are kept; `<scriptRoot>/.local/host` if not given. */
+  readonly stateDir?: string | undefined;
+  readonly clock?: Clock;
+  /** App settings, read by the host and the app; the process's own if not given. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Takes one log line, without a line end. */
+  readonly print: (line: string) => void;
+}
+
+export interface Host {
+  /** Without a slash at its end. */
+  readonly url: string;
+  readonly functions: readonly AppFunction[];
+  /** Runs a function once, as `POST /admin/functions/{name}` does. @throws {HostError} when there is no such function. */
+  invoke(name: string, input?: string): Promise<InvocationResult>;
+  /** Ends triggers and connections, waits up to `drainTimeoutMs` for what runs, and runs the `appTerminate` hooks. */
+  close(): Promise<void>;
+}
+
+/** How long a host that closes waits for invocations under way. */
+export const drainTimeoutMs = 10_000;
+
+/**
+ * Loads a built app of the Node v4 programming model and runs its functions as Core Tools and the Functions host
+ * do. One process can start one host.
+ *
+ * @throws {HostError} when settings are wrong, a file of the app fails to load, or a function cannot be run.
+ */
+export async function startHost(options: HostOptions): Promise<Host> {
+  const scriptRoot = resolve(options.scriptRoot);
+  const clock = options.clock ?? systemClock;
+  const env = options.env ?? process.env;
+  const settings = readSettings({ scriptRoot, env });
+  const log = createHostLog({ levels: settings.logLevels, clock, print: options.print });
+  const stateDir = resolve(options.stateDir ?? join(scriptRoot, '.local', 'host'));
+  const keys = options.enableAuth ? openKeys(join(stateDir, 'keys.json')) : undefined;
+  const loaded = await loadApp({
+    scriptRoot,
+    env,
+    log: (level, _category, text) => log.write('Worker.node', level, text),
+  });
+
+  const invoker = createInvoker({ clock, log, functionTimeoutMs: settings.functionTimeoutMs });
+  const { invoke } = invoker;
+  const { triggers, hosted } = assignTriggers(loaded, { clock, log, settings, env, stateDir, keys, invoke });
+  const admin = createAdmin({ functions: hosted, keys, invoke });
+  const answerers: readonly Answerer[] = [admin, ...triggers.map((trigger) => trigger.answer)];
+  const listener = await listen({
+    port: choosePort(options.port, settings),
+    answer: (exchange) => answer(exchange, answerers, log),
+  });
+  const url = `http://localhost:${listener.port}`;
+  for (const line of describeHost(hosted, url)) options.print(line);
+  for (const line of keys?.describe() ?? []) options.print(line);
+  for (const trigger of triggers) trigger.start?.();
+
+  return {
+    url,
+    functions: loaded,
+    invoke: async (name, input) => {
+      const found = hosted.find(({ fn }) => fn.name.toLowerCase() === name.toLowerCase());
+      if (!found) throw new HostError(`there is no function "${name}"`);
+      return invoke(found.fn, found.trigger.manual(found.fn, input));
+    },
+    close: async () => {
+      listener.close();
+      await Promise.all(triggers.map((trigger) => trigger.stop?.()));
+      await finish(invoker, log);
+      listener.destroy();
+    },
+  };
+}
+
+async function finish(invoker: Invoker, log: HostLog): Promise<void> {
+  const drained = await invoker.drain(drainTimeoutMs);
+  if (!drained)
+    log.write('Host.Startup', 'warning', `Some invocations did not end within ${drainTimeoutMs} ms`);
+  const { lifetimeHookData, appHookData } = workerApp;
+  await runHooks(workerApp.hooks.appTerminate, { hookData: lifetimeHookData, appHookData });
+  await invoker.close();
+}
+
+/** Gives each function that is not disabled to its kind of trigger. */
+function assignTriggers(loaded: readonly AppFunction[], parts: TriggerParts) {
+  const byType = new Map<string, Trigger>();
+  const hosted: HostedFunction[] = [];
+  for (const fn of loaded) {
+    const type = fn.trigger.type.toLowerCase();
+    const factory = Object.hasOwn(triggerFactories, type) ? triggerFactories[type] : undefined;
+    if (!factory)
+      throw new HostError(
+        `function "${fn.name}": triggers of type "${fn.trigger.type}" are not supported by the local host`,
+      );
+    const trigger = byType.get(type) ?? factory(parts);
+    byType.set(type, trigger);
+    if (fn.metadata.retryOptions) {
+      parts.log.write(
+        'Host.Startup',
+        'warning',
+        `Function '${fn.name}': the local host does not run retry policies`,
+      );
+    }
+    if (fn.disabled) {
+      parts.log.write('Host.Startup', 'information', `Function '${fn.name}' is disabled`);
+      continue;
+    }
+    trigger.add(fn);
+    hosted.push({ fn, trigger });
+  }
+  return { triggers: [...byType.values()], hosted };
+}
+
+type Answerer = ((exchange: Exchange) => Promise<void> | undefined) | undefined;
+
+/** The first that takes the request answers it; nobody's request is the home page or 404. */
+async function answer(exchange: Exchange, answerers: readonly Answerer[], log: HostLog): Promise<void> {
+  const { path, response } = exchange;
+  try {
+    for (const answerer of answerers) {
+      const answered = answerer?.(exchange);
+      if (answered) return await answered;
+    }
+    if (path === '/') send(response, 200, 'Your Azure Function App is up and running.');
+    else send(response, 404);
+  } catch (error) {
+    log.write('Host.Http', 'error', `${exchange.method} ${path}: ${describeError(error)}`);
+    if (response.headersSent) response.destroy();
+    else send(response, 500);
+  }
+}
+
+function describeHost(hosted: readonly HostedFunction[], url: string): string[] {
+  const lines = hosted.map(({ fn, trigger }) => `\t${fn.name}: ${trigger.describe(fn, url)}`);
+  return [
+    '',
+    'Functions:',
+    '',
+    ...(lines.length > 0 ? lines : ['\tnone']),
+    '',
+    `Host is listening on ${url}`,
+  ];
+}

@@ -1,0 +1,57 @@
+/**
+ * The local Functions host as a program: `node local/functions-host/main.ts [--port N] [--enable-auth]
+ * [--script-root DIR] [--state DIR]`. A parent with an IPC channel is sent `{ ready: true, url }`.
+ */
+import { inspect, parseArgs } from 'node:util';
+import { describeError } from '../../src/shared/error.ts';
+import { startHost } from './host.ts';
+import { HostError } from './host-error.ts';
+import { createLinePrinter } from './line-printer.ts';
+
+const printer = createLinePrinter({ write: (text) => process.stdout.write(text) });
+
+async function main(): Promise<void> {
+  const host = await startHost({ ...readArguments(), print: printer.print });
+  let closing = false;
+  const stop = async () => {
+    if (closing) return;
+    closing = true;
+    await host.close();
+    printer.flush();
+    process.exit(0);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => stop().catch(fail));
+  }
+  process.send?.({ ready: true, url: host.url });
+}
+
+function readArguments() {
+  const { values } = parseArgs({
+    options: {
+      port: { type: 'string' },
+      'enable-auth': { type: 'boolean', default: false },
+      'script-root': { type: 'string', default: process.cwd() },
+      state: { type: 'string' },
+    },
+  });
+  const port = values.port === undefined ? undefined : Number(values.port);
+  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
+    throw new HostError(`--port must be a number from 0 (any free port) to 65535, not "${values.port}"`);
+  }
+  return {
+    port,
+    enableAuth: values['enable-auth'],
+    scriptRoot: values['script-root'],
+    stateDir: values.state,
+  };
+}
+
+function fail(error: unknown): void {
+  printer.flush();
+  const cause = error instanceof HostError ? error.cause : error;
+  process.stderr.write(`${describeError(error)}\n${cause === undefined ? '' : `${inspect(cause)}\n`}`);
+  process.exit(1);
+}
+
+await main().catch(fail);
