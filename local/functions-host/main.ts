@@ -23,6 +23,8 @@ async function main(): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => stop().catch(fail));
   }
+  // A host outlives no parent that started it, however that parent died.
+  process.once('disconnect', () => stop().catch(fail));
   process.send?.({ ready: true, url: host.url });
 }
 

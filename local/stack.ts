@@ -1,0 +1,170 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createFaults, type Faults } from '../proxy/faults.ts';
+import { openLog, type TopicLog } from '../proxy/log.ts';
+import { type RunningProxy, startProxy } from '../proxy/server.ts';
+import { type Clock, systemClock } from '../src/shared/clock.ts';
+import { type RunningAzurite, startAzuriteTables } from './azurite.ts';
+import { ensureCertificate, type LocalCertificate } from './certificate.ts';
+import { type HostProcess, startHostProcess } from './host-process.ts';
+import { type RunningTokenIssuer, startTokenIssuer } from './token-issuer.ts';
+import { type RunningWebhookSink, startWebhookSink } from './webhook-sink.ts';
+
+/** Ports of the parts; 0 takes a free one. */
+export interface StackPorts {
+  readonly host: number;
+  readonly tables: number;
+  readonly proxy: number;
+  readonly issuer: number;
+  readonly sink: number;
+}
+
+/** The ports that local.settings.example.json names. The first two are those of Core Tools and Azurite. */
+export const usualPorts: StackPorts = { host: 7071, tables: 10002, proxy: 9400, issuer: 9401, sink: 9402 };
+/** Free ports, for tests and demonstrations beside a running stack. */
+export const freePorts: StackPorts = { host: 0, tables: 0, proxy: 0, issuer: 0, sink: 0 };
+
+/** What stands in for Azure, running, without the Functions host. */
+export interface Cloud {
+  readonly proxy: RunningProxy;
+  readonly log: TopicLog;
+  readonly faults: Faults;
+  readonly issuer: RunningTokenIssuer;
+  readonly azurite: RunningAzurite;
+  readonly sink: RunningWebhookSink;
+  readonly certificate: LocalCertificate;
+  /** App settings by which the bridge reaches all of it. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Starts a Functions host against it; several can run at once. */
+  startHost(options: StartHostOptions): Promise<HostProcess>;
+  close(): Promise<void>;
+}
+
+export interface StartHostOptions {
+  /** 0, a free one, unless given. */
+  readonly port?: number;
+  /** App settings that win over the cloud's. */
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly enableAuth?: boolean;
+  readonly print?: (line: string) => void;
+}
+
+export interface CloudOptions {
+  /** Where everything is kept. */
+  readonly dir: string;
+  /** False: topics and tables live in memory, and end with the processes. */
+  readonly durable: boolean;
+  readonly ports: StackPorts;
+  readonly visibilityDelayMs?: number;
+  readonly clock?: Clock;
+}
+
+/** The security group that the local proxy lets in. */
+const groupId = '5105ce00-0000-4000-8000-000000000003';
+const defaultVisibilityDelayMs = 500;
+
+/**
+ * Starts everything that stands in for Azure: token issuer, Kafka REST proxy, Table Storage and a webhook sink, all
+ * over HTTPS but for Azurite. What was started is closed again when a later part fails.
+ */
+export async function startCloud(options: CloudOptions): Promise<Cloud> {
+  const { dir, ports, durable, clock = systemClock } = options;
+  const certificate = await ensureCertificate({ dir: join(dir, 'tls'), clock });
+  const tls = { key: certificate.key, cert: certificate.cert };
+  const identity = exampleSettings();
+  await using parts = new AsyncDisposableStack();
+
+  const issuer = await startTokenIssuer({
+    port: ports.issuer,
+    tls,
+    tenantId: identity.KAFKA_REST_TENANT_ID,
+    clients: [
+      {
+        clientId: identity.KAFKA_REST_CLIENT_ID,
+        clientSecret: identity.KAFKA_REST_CLIENT_SECRET,
+        groups: [groupId],
+      },
+      stranger,
+    ],
+    clock,
+  });
+  parts.defer(() => issuer.close());
+
+  const sink = await startWebhookSink({
+    port: ports.sink,
+    tls,
+    secrets: { '*': [identity.SINK_SECRET] },
+    clock,
+  });
+  parts.defer(() => sink.close());
+
+  const azurite = await startAzuriteTables({
+    port: ports.tables,
+    ...(durable && { dir: join(dir, 'tables') }),
+  });
+  parts.defer(() => azurite.stop());
+
+  const log = openLog({ path: durable ? join(dir, 'topics.sqlite') : ':memory:', clock });
+  parts.defer(() => log.close());
+  const faults = createFaults();
+  const proxy = await startProxy({
+    log,
+    faults,
+    clock,
+    port: ports.proxy,
+    tls,
+    auth: { issuer: issuer.issuer, groupId, issuerCa: certificate.cert },
+    visibilityDelayMs: options.visibilityDelayMs ?? defaultVisibilityDelayMs,
+  });
+  parts.defer(() => proxy.close());
+
+  const settings = {
+    ...identity,
+    KAFKA_REST_URL: proxy.url,
+    KAFKA_REST_AUTHORITY: issuer.authority,
+    SINK_URL: sink.url,
+    AzureWebJobsStorage: azurite.connectionString,
+  };
+  const running = parts.move();
+  return {
+    proxy,
+    log,
+    faults,
+    issuer,
+    azurite,
+    sink,
+    certificate,
+    settings,
+    startHost: async (host) => {
+      const started = await startHostProcess({
+        port: host.port ?? 0,
+        stateDir: join(dir, 'host'),
+        settings: { ...settings, ...host.settings },
+        certPath: certificate.certPath,
+        enableAuth: host.enableAuth ?? false,
+        print: host.print ?? (() => undefined),
+      });
+      running.defer(() => started.stop());
+      return started;
+    },
+    close: () => running.disposeAsync(),
+  };
+}
+
+/** An application that the tenant knows and the proxy's group does not. */
+export const stranger = {
+  clientId: '5105ce00-0000-4000-8000-000000000009',
+  clientSecret: 'stranger-client-secret',
+  groups: [],
+};
+
+/** Identities and secrets of the local stack: those that local.settings.example.json shows. */
+export function exampleSettings() {
+  const file = JSON.parse(readFileSync('local.settings.example.json', 'utf8')) as {
+    Values: Record<
+      'KAFKA_REST_TENANT_ID' | 'KAFKA_REST_CLIENT_ID' | 'KAFKA_REST_CLIENT_SECRET' | 'SINK_SECRET',
+      string
+    >;
+  };
+  return file.Values;
+}
