@@ -24,20 +24,26 @@ export const usualPorts: StackPorts = { host: 7071, tables: 10002, proxy: 9400, 
 /** Free ports, for tests and demonstrations beside a running stack. */
 export const freePorts: StackPorts = { host: 0, tables: 0, proxy: 0, issuer: 0, sink: 0 };
 
-/** What stands in for Azure, running, without the Functions host. */
-export interface Cloud {
-  readonly proxy: RunningProxy;
+/** What stands in for Kafka: the proxy, and the issuer of the tokens that it wants. */
+export interface KafkaCloud {
+  readonly proxy: Pick<RunningProxy, 'url'>;
+  /** Takes the proxy away, as a failed node does. Resolves to what brings it back at the same address. */
+  interruptProxy(): Promise<() => Promise<void>>;
   readonly log: TopicLog;
   readonly faults: Faults;
   readonly issuer: RunningTokenIssuer;
-  readonly azurite: RunningAzurite;
-  readonly sink: RunningWebhookSink;
   readonly certificate: LocalCertificate;
   /** App settings by which the bridge reaches all of it. */
   readonly settings: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+}
+
+/** What stands in for Azure, running, without the Functions host. */
+export interface Cloud extends KafkaCloud {
+  readonly azurite: RunningAzurite;
+  readonly sink: RunningWebhookSink;
   /** Starts a Functions host against it; several can run at once. */
   startHost(options: StartHostOptions): Promise<HostProcess>;
-  close(): Promise<void>;
 }
 
 export interface StartHostOptions {
@@ -69,6 +75,58 @@ const defaultVisibilityDelayMs = 500;
  */
 export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const { dir, ports, durable, clock = systemClock } = options;
+  await using parts = new AsyncDisposableStack();
+
+  const kafka = await startKafkaCloud(options);
+  parts.defer(() => kafka.close());
+  const { key, cert, certPath } = kafka.certificate;
+  const identity = exampleSettings();
+
+  const sink = await startWebhookSink({
+    port: ports.sink,
+    tls: { key, cert },
+    secrets: { '*': [identity.SINK_SECRET] },
+    clock,
+  });
+  parts.defer(() => sink.close());
+
+  const azurite = await startAzuriteTables({
+    port: ports.tables,
+    ...(durable && { dir: join(dir, 'tables') }),
+  });
+  parts.defer(() => azurite.stop());
+
+  const settings = {
+    ...identity,
+    ...kafka.settings,
+    SINK_URL: sink.url,
+    AzureWebJobsStorage: azurite.connectionString,
+  };
+  const running = parts.move();
+  return {
+    ...kafka,
+    azurite,
+    sink,
+    settings,
+    startHost: async (host) => {
+      const started = await startHostProcess({
+        port: host.port ?? 0,
+        stateDir: join(dir, 'host'),
+        settings: { ...settings, ...host.settings },
+        certPath,
+        enableAuth: host.enableAuth ?? false,
+        print: host.print ?? (() => undefined),
+      });
+      running.defer(() => started.stop());
+      return started;
+    },
+    close: () => running.disposeAsync(),
+  };
+}
+
+/** Starts token issuer and Kafka REST proxy only. The other ports of `options` stay free. */
+export async function startKafkaCloud(options: CloudOptions): Promise<KafkaCloud> {
+  const { dir, ports, durable, clock = systemClock } = options;
   const certificate = await ensureCertificate({ dir: join(dir, 'tls'), clock });
   const tls = { key: certificate.key, cert: certificate.cert };
   const identity = exampleSettings();
@@ -90,62 +148,42 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   });
   parts.defer(() => issuer.close());
 
-  const sink = await startWebhookSink({
-    port: ports.sink,
-    tls,
-    secrets: { '*': [identity.SINK_SECRET] },
-    clock,
-  });
-  parts.defer(() => sink.close());
-
-  const azurite = await startAzuriteTables({
-    port: ports.tables,
-    ...(durable && { dir: join(dir, 'tables') }),
-  });
-  parts.defer(() => azurite.stop());
-
   const log = openLog({ path: durable ? join(dir, 'topics.sqlite') : ':memory:', clock });
   parts.defer(() => log.close());
   const faults = createFaults();
-  const proxy = await startProxy({
-    log,
-    faults,
-    clock,
-    port: ports.proxy,
-    tls,
-    auth: { issuer: issuer.issuer, groupId, issuerCa: certificate.cert },
-    visibilityDelayMs: options.visibilityDelayMs ?? defaultVisibilityDelayMs,
-  });
+  const openProxy = (port: number) =>
+    startProxy({
+      log,
+      faults,
+      clock,
+      port,
+      tls,
+      auth: { issuer: issuer.issuer, groupId, issuerCa: certificate.cert },
+      visibilityDelayMs: options.visibilityDelayMs ?? defaultVisibilityDelayMs,
+    });
+  let proxy = await openProxy(ports.proxy);
   parts.defer(() => proxy.close());
+  const { url } = proxy;
 
-  const settings = {
-    ...identity,
-    KAFKA_REST_URL: proxy.url,
-    KAFKA_REST_AUTHORITY: issuer.authority,
-    SINK_URL: sink.url,
-    AzureWebJobsStorage: azurite.connectionString,
-  };
   const running = parts.move();
   return {
-    proxy,
+    proxy: { url },
+    interruptProxy: async () => {
+      await proxy.close();
+      return async () => {
+        proxy = await openProxy(Number(new URL(url).port));
+      };
+    },
     log,
     faults,
     issuer,
-    azurite,
-    sink,
     certificate,
-    settings,
-    startHost: async (host) => {
-      const started = await startHostProcess({
-        port: host.port ?? 0,
-        stateDir: join(dir, 'host'),
-        settings: { ...settings, ...host.settings },
-        certPath: certificate.certPath,
-        enableAuth: host.enableAuth ?? false,
-        print: host.print ?? (() => undefined),
-      });
-      running.defer(() => started.stop());
-      return started;
+    settings: {
+      KAFKA_REST_URL: url,
+      KAFKA_REST_TENANT_ID: identity.KAFKA_REST_TENANT_ID,
+      KAFKA_REST_CLIENT_ID: identity.KAFKA_REST_CLIENT_ID,
+      KAFKA_REST_CLIENT_SECRET: identity.KAFKA_REST_CLIENT_SECRET,
+      KAFKA_REST_AUTHORITY: issuer.authority,
     },
     close: () => running.disposeAsync(),
   };

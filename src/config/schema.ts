@@ -13,6 +13,8 @@ const webhookSecret = /^whsec_[A-Za-z0-9+/]+={0,2}$/;
 const topicName = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/;
 /** Names become table keys, function names and parts of URLs. */
 const entryName = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
+/** Table names are 3 to 63 letters and digits (learn.microsoft.com, "Understanding the Table service data model"). */
+const tableNamePart = /^[A-Za-z][A-Za-z0-9]{0,30}$/;
 /** Six fields, seconds first, as the Functions timer trigger reads them (NCRONTAB). */
 const sixFieldCron = /^\s*(?:[\d*,/-]+|[\d*,/A-Za-z-]+)(?:\s+[\d*,/A-Za-z-]+){5}\s*$/;
 
@@ -182,29 +184,26 @@ function proxySchema({ text, url, secret }: Fields) {
 }
 
 function storageSchema({ text, url, secret }: Fields) {
+  const tablePrefix = text('Put before every table name.')
+    .refine((value) => tableNamePart.test(value), 'must be letters and digits, beginning with a letter')
+    .default('sluice');
   return z
     .union([
       z.strictObject({
         connectionString: secret('Connection string of the storage account.'),
-        tablePrefix: tablePrefixSchema,
+        tablePrefix,
       }),
       z.strictObject({
         tablesUrl: url(
           'Table endpoint, https://<account>.table.core.windows.net, reached by managed identity.',
         ),
         clientId: text('The client id of a user-assigned identity.').optional(),
-        tablePrefix: tablePrefixSchema,
+        tablePrefix,
       }),
     ])
     .prefault({ connectionString: '${AzureWebJobsStorage}' })
     .describe('Where checkpoints are kept.');
 }
-
-const tablePrefixSchema = z
-  .string()
-  .regex(/^[A-Za-z][A-Za-z0-9]{0,30}$/, 'letters and digits only, beginning with a letter')
-  .default('sluice')
-  .describe('Put before every table name.');
 
 const sourceSchema = z.strictObject({
   type: z

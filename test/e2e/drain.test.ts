@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, test } from 'node:test';
+import type { Delivery } from '../../local/webhook-sink.ts';
+import { openTestCloud, patienceMs } from '../support/test-cloud.ts';
+
+const cloud = await openTestCloud();
+const path = '/all';
+const topic = 'orders.v1';
+const partitionCount = 3;
+
+beforeEach(() => {
+  cloud.log.createTopic({ name: topic, partitionCount, replicationFactor: 1, properties: {} });
+});
+afterEach(async () => {
+  cloud.log.deleteTopic(topic);
+  cloud.sink.behave(path, {});
+  cloud.sink.clear();
+});
+
+/** Writes records to each partition, by the log itself. */
+function append(perPartition: number): void {
+  const records = Array.from({ length: perPartition * partitionCount }, (_, index) => ({
+    partition: index % partitionCount,
+    key: null,
+    value: JSON.stringify({ number: index }),
+  }));
+  cloud.log.append(topic, records);
+}
+
+/** A host of its own subscription state: tables under a prefix that no other test uses. */
+let prefixes = 0;
+function uniqueTables(): Record<string, string> {
+  prefixes += 1;
+  return { TABLE_PREFIX: `test${prefixes}` };
+}
+
+function accepted(deliveries: readonly Delivery[] = cloud.sink.deliveries(path)): Delivery[] {
+  return deliveries.filter(({ status }) => status === 200);
+}
+
+/** Waits until every one of `count` records was answered 200. */
+function allAccepted(count: number): Promise<unknown> {
+  return cloud.sink.waitFor(
+    (deliveries) => new Set(accepted(deliveries).map(({ webhookId }) => webhookId)).size >= count,
+    { timeoutMs: patienceMs, path },
+  );
+}
+
+/** Offsets in the order in which they were first accepted, by partition. */
+function firstAccepted(): Map<string, number[]> {
+  const orders = new Map<string, number[]>();
+  const seen = new Set<string>();
+  for (const { webhookId } of accepted()) {
+    if (webhookId === null || seen.has(webhookId)) continue;
+    seen.add(webhookId);
+    const [, partition = '', offset] = /_(\d+)_(\d+)$/.exec(webhookId) ?? [];
+    orders.set(partition, [...(orders.get(partition) ?? []), Number(offset)]);
+  }
+  return orders;
+}
+
+function assertCompleteAndInOrder(perPartition: number): void {
+  const expected = Array.from({ length: perPartition }, (_, offset) => offset);
+  const orders = firstAccepted();
+  assert.equal(orders.size, partitionCount);
+  for (const [partition, offsets] of orders) assert.deepEqual(offsets, expected, `partition ${partition}`);
+}
+
+test('a receiver that fails and recovers gets every record, in order, nothing twice', async () => {
+  cloud.sink.behave(path, { script: [200, 503, 500, 302, 429, 200, 404, 503], status: 200 });
+  append(10);
+  const host = await cloud.startHost({ settings: uniqueTables() });
+  await allAccepted(30);
+  await host.stop();
+  assertCompleteAndInOrder(10);
+  assert.equal(cloud.sink.duplicates(path), 0);
+  assert.ok(cloud.sink.deliveries(path).length > 30, 'there were failures');
+  assert.ok(cloud.sink.deliveries(path).every(({ signature }) => signature === 'valid'));
+});
+
+test('a receiver that breaks connections or stalls loses nothing either', async () => {
+  cloud.sink.behave(path, { drop: true, times: 2 });
+  append(4);
+  const host = await cloud.startHost({ settings: uniqueTables() });
+  await cloud.sink.waitFor(2, { timeoutMs: patienceMs, path });
+  cloud.sink.behave(path, { stall: true, times: 2 });
+  await allAccepted(12);
+  await host.stop();
+  assertCompleteAndInOrder(4);
+});
+
+test('a host that is killed in mid-drain loses nothing, and what comes again is recognised', async () => {
+  const settings = uniqueTables();
+  cloud.sink.behave(path, { latencyMs: 10 });
+  append(100);
+  const first = await cloud.startHost({ settings });
+  await cloud.sink.waitFor(70, { timeoutMs: patienceMs, path });
+  await first.kill();
+
+  const second = await cloud.startHost({ settings });
+  await allAccepted(300);
+  await second.stop();
+  assertCompleteAndInOrder(100);
+  const pageRecords = 20;
+  const repeated = cloud.sink.duplicates(path);
+  assert.ok(repeated <= pageRecords * partitionCount, `${repeated} records came again`);
+});
+
+test('of two hosts that drain at once one wins each partition', async () => {
+  const settings = uniqueTables();
+  append(60);
+  const hosts = await Promise.all([cloud.startHost({ settings }), cloud.startHost({ settings })]);
+  await allAccepted(180);
+  await Promise.all(hosts.map((host) => host.stop()));
+  assertCompleteAndInOrder(60);
+  assert.equal(cloud.sink.duplicates(path), 0);
+});
