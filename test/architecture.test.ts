@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
+import { test } from 'node:test';
+
+/** What each part of `src` may import of the others; imports go one way. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  functions: ['composition', 'ingest'],
+  composition: ['config', 'events', 'ingest', 'drain', 'delivery', 'kafka-rest', 'storage', 'shared'],
+  config: ['events', 'shared'],
+  events: ['shared'],
+  ingest: ['events', 'shared'],
+  drain: ['delivery', 'events', 'shared'],
+  delivery: ['events', 'shared'],
+  'kafka-rest': ['ingest', 'drain', 'shared'],
+  storage: ['drain', 'shared'],
+  shared: [],
+};
+
+const files = globSync('src/**/*.ts')
+  .map((file) => file.replaceAll('\\', '/'))
+  .filter((file) => !file.endsWith('.test.ts'));
+
+function textOf(file: string): string {
+  return readFileSync(file, 'utf8');
+}
+
+function partOf(file: string): string {
+  return (
+    file
+      .replace(/^src\//, '')
+      .split('/')[0]
+      ?.replace(/\.ts$/, '') ?? ''
+  );
+}
+
+/** Relative imports of a file, static and dynamic, as paths from the root. */
+function importsOf(file: string): string[] {
+  const specifiers = textOf(file).matchAll(/(?:from|import\()\s*'(\.[^']+)'/g);
+  return [...specifiers].map(([, specifier = '']) => posix.join(posix.dirname(file), specifier));
+}
+
+/** Lines of `src`, outside the parts named, that match. */
+function offenders(pattern: RegExp, exempt: readonly string[]): string[] {
+  return files
+    .filter((file) => !exempt.includes(partOf(file)))
+    .flatMap((file) =>
+      textOf(file)
+        .split('\n')
+        .filter((line) => pattern.test(line))
+        .map((line) => `${file}: ${line.trim()}`),
+    );
+}
+
+test('the check sees the sources and their imports', () => {
+  assert.ok(files.length > 30);
+  assert.ok(importsOf('src/composition.ts').includes('src/storage/table/open-table.ts'));
+});
+
+test('parts import only what the layout allows', () => {
+  const wrong = files.flatMap((file) =>
+    importsOf(file)
+      .filter((imported) => partOf(imported) !== partOf(file))
+      .filter(
+        (imported) => !imported.startsWith('src/') || !allowed[partOf(file)]?.includes(partOf(imported)),
+      )
+      .map((imported) => `${file} imports ${imported}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test('time, chance and network come in as arguments', () => {
+  const taken = /Date\.now\(|new Date\(\)|Math\.random\(|setTimeout\(|setInterval\(|(?<![\w.])fetch\(/;
+  assert.deepEqual(offenders(taken, ['composition', 'shared']), []);
+});
+
+test('only the configuration reads the environment', () => {
+  assert.deepEqual(offenders(/process\.env/, ['config']), []);
+});
+
+test('a trigger is one file, named as the function that it exports', () => {
+  for (const file of files.filter((candidate) => partOf(candidate) === 'functions')) {
+    const name = posix.basename(file, '.ts');
+    assert.match(textOf(file), new RegExp(`export (async )?function ${name}\\(`), file);
+  }
+});
