@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { copyFileSync, existsSync, readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import { parseConfig } from '../src/config/load.ts';
 import type { Checkpoint } from '../src/drain/checkpoint.ts';
 import type { CheckpointStore } from '../src/drain/ports.ts';
@@ -18,8 +19,12 @@ const sendEveryMs = 2_000;
 const showCheckpointsEveryMs = 10_000;
 const sampleSize = 50;
 
-/** The local stack, kept up and shown living until Ctrl-C. */
+/**
+ * The local stack, kept up and shown living until Ctrl-C. With `--no-host` the Functions host is left out, for
+ * Core Tools to take its place.
+ */
 async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { 'no-host': { type: 'boolean', default: false } } });
   if (!existsSync('local.settings.json')) copyFileSync('local.settings.example.json', 'local.settings.json');
   const stopping = new AbortController();
   // Ctrl-C under npm comes twice, from the terminal and from npm; the second must not cut the closing short.
@@ -28,27 +33,33 @@ async function main(): Promise<void> {
   print('Starting token issuer, Kafka REST proxy, Table Storage, webhook sink and Functions host …');
   const cloud = await startCloud({ dir: stateDir, durable: true, ports: usualPorts });
   try {
-    const host = await cloud.startHost({ port: usualPorts.host, print: printHostLine });
     cloud.sink.onDelivery(printDelivery);
-    printWelcome(cloud, host.url);
-    const hostGone = host.exited.then((code) => {
-      if (stopping.signal.aborted) return;
-      print(`The Functions host has ended (exit code ${code}).`);
-      process.exitCode = 1;
-      stopping.abort();
-    });
+    const hostUrl = values['no-host']
+      ? `http://localhost:${usualPorts.host}`
+      : await startWatchedHost(cloud, stopping);
+    printWelcome(cloud, hostUrl);
     await Promise.all([
-      sendSamples(host.url, stopping.signal),
+      values['no-host'] ? undefined : sendSamples(hostUrl, stopping.signal),
       showCheckpoints(cloud, stopping.signal),
       once(stopping.signal, 'abort'),
     ]);
     print('\nStopping …');
-    await host.stop();
-    await hostGone;
   } finally {
     await cloud.close();
   }
   print('Stopped. Everything is kept in .local; npm run reset removes it.');
+}
+
+/** Starts the Functions host; should it end by itself, everything ends with it. */
+async function startWatchedHost(cloud: Cloud, stopping: AbortController): Promise<string> {
+  const host = await cloud.startHost({ port: usualPorts.host, print: printHostLine });
+  host.exited.then((code) => {
+    if (stopping.signal.aborted) return;
+    print(`The Functions host has ended (exit code ${code}).`);
+    process.exitCode = 1;
+    stopping.abort();
+  });
+  return host.url;
 }
 
 /** Sends one event of each kind, by turns, for ever. */
@@ -151,7 +162,7 @@ Let a receiver fail, watch its partitions wait, and let it recover:
 What the proxy serves:
   curl -k ${proxy.url}/openapi.json
 
-Events flow through HTTP, Event Grid and a schedule from here on. Ctrl-C stops everything.
+Ctrl-C stops everything.
 `);
 }
 
