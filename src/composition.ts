@@ -1,21 +1,23 @@
 import { randomUUID } from 'node:crypto';
-import type { InvocationContext } from '@azure/functions';
+import type { InvocationContext, Timer } from '@azure/functions';
 import { loadConfig } from './config/load.ts';
 import type { BridgeConfig, SubscriptionConfig } from './config/schema.ts';
 import { attemptDelivery } from './delivery/attempt.ts';
 import { verdictOf } from './delivery/verdict.ts';
 import { type DrainSummary, drain } from './drain/drain.ts';
 import type { CheckpointStore, Deliver } from './drain/ports.ts';
-import type { CloudEvent } from './events/cloud-event.ts';
-import { acceptEvents, type Outcome } from './ingest/accept.ts';
+import { acceptEvents, assertProduced } from './ingest/accept.ts';
 import type { Answer } from './ingest/answer.ts';
+import { fromEventGrid } from './ingest/event-grid.ts';
 import { type IncomingRequest, receiveEvent } from './ingest/receive.ts';
+import { occurrenceOf, scheduledEvent } from './ingest/schedule.ts';
 import { createKafkaRest, type KafkaRest } from './kafka-rest/client.ts';
 import { acquireWith } from './kafka-rest/credentials.ts';
 import { createRecordLog } from './kafka-rest/record-log.ts';
 import { createTokens } from './kafka-rest/tokens.ts';
 import { createTopicCreation } from './kafka-rest/topic-creation.ts';
 import { createWriteRecords } from './kafka-rest/write-records.ts';
+import { assert } from './shared/assert.ts';
 import { systemClock as clock, systemRandom as random } from './shared/clock.ts';
 import { checkHealth, type HealthReport } from './shared/health.ts';
 import { createHttpPool, type HttpSend } from './shared/http.ts';
@@ -61,12 +63,18 @@ export function receive(request: IncomingRequest, context: InvocationContext): P
   );
 }
 
-/** Takes in events that came by another way than HTTP. */
-export function accept(
-  events: readonly CloudEvent[],
-  context: InvocationContext,
-): Promise<readonly Outcome[]> {
-  return acceptEvents(acceptOptions(context), events);
+/** Takes in one event of an Event Grid trigger. @throws when it was not written, so that it is sent again. */
+export async function receiveFromEventGrid(event: unknown, context: InvocationContext): Promise<void> {
+  assertProduced(await acceptEvents(acceptOptions(context), [fromEventGrid(event)]));
+}
+
+/** Publishes the event of a schedule's occurrence. @throws when it was not written. */
+export async function publishSchedule(name: string, timer: Timer, context: InvocationContext): Promise<void> {
+  const schedule = config.schedules[name];
+  assert(schedule !== undefined, 'a timer is registered for configured schedules only');
+  // The status is missing for schedules that fire more often than once a minute.
+  const occurrenceMs = occurrenceOf(timer.scheduleStatus?.next, clock.now());
+  assertProduced(await acceptEvents(acceptOptions(context), [scheduledEvent(name, schedule, occurrenceMs)]));
 }
 
 /** Runs the drain once over all subscriptions. */
@@ -106,9 +114,6 @@ export function health(context: InvocationContext): Promise<HealthReport> {
     deadlineMs: healthDeadlineMs,
   });
 }
-
-/** The present, in milliseconds since the epoch. */
-export const now = clock.now;
 
 function connectProxy(proxy: BridgeConfig['proxy'], send: HttpSend): KafkaRest {
   const tokens = createTokens({ acquire: acquireWith(proxy.auth, proxy.scope), clock });
