@@ -1,87 +1,40 @@
 import { z } from 'zod';
-import type { EventFilter } from '../events/filter.ts';
-import { Secret } from '../shared/secret.ts';
+import {
+  count,
+  duration,
+  durationMsMax,
+  type Fields,
+  makeFields,
+  type Settings,
+  sixFieldCron,
+  topicName,
+} from './fields.ts';
+import { routeSchema } from './routes.ts';
+import { scheduleSchema } from './schedules.ts';
+import { sourceSchema } from './sources.ts';
 
-/** The settings a configuration may refer to as `${NAME}`: app settings, or Key Vault references behind them. */
-export type Settings = Readonly<Record<string, string | undefined>>;
+export type { Settings } from './fields.ts';
 
-const reference = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
-const wholeReference = /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/;
 const webhookSecret = /^whsec_[A-Za-z0-9+/]+={0,2}$/;
 
-/** Kafka's own rule for topic names (org.apache.kafka.common.internals.Topic). */
-const topicName = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/;
 /** Names become table keys, function names and parts of URLs. */
 const entryName = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
 /** Table names are 3 to 63 letters and digits (learn.microsoft.com, "Understanding the Table service data model"). */
 const tableNamePart = /^[A-Za-z][A-Za-z0-9]{0,30}$/;
-/** Six fields, seconds first, as the Functions timer trigger reads them (NCRONTAB). */
-const sixFieldCron = /^\s*(?:[\d*,/-]+|[\d*,/A-Za-z-]+)(?:\s+[\d*,/A-Za-z-]+){5}\s*$/;
-
-/** The largest delay that a timer of the platform can hold, and a bound for every duration here. */
-const durationMsMax = 2_147_483_647;
-
-function duration(byDefault: number, description: string) {
-  return z.int().min(1).max(durationMsMax).default(byDefault).describe(description);
-}
-
-function count(byDefault: number, max: number, description: string) {
-  return z.int().min(1).max(max).default(byDefault).describe(description);
-}
-
-const filterSchema: z.ZodType<EventFilter> = z
-  .lazy(() => {
-    const attributes = z.record(z.string(), z.string());
-    return z.union([
-      z.strictObject({ exact: attributes }),
-      z.strictObject({ prefix: attributes }),
-      z.strictObject({ suffix: attributes }),
-      z.strictObject({ all: z.array(filterSchema).min(1) }),
-      z.strictObject({ any: z.array(filterSchema).min(1) }),
-      z.strictObject({ not: filterSchema }),
-    ]);
-  })
-  .meta({
-    id: 'EventFilter',
-    description: 'Which events are meant: exact, prefix, suffix, all, any or not.',
-  });
-
 /**
  * The one schema of `bridge.config.json`: every field with its default and what it is for. `settings` fills the
  * `${NAME}` references; a field that holds a secret must be one such reference and nothing else.
  */
 export function bridgeConfigSchema(settings: Settings) {
-  const text = (description: string) =>
-    z
-      .string()
-      .transform((value, context) =>
-        value.replace(reference, (whole, name: string) => {
-          const setting = settings[name];
-          if (setting !== undefined && setting !== '') return setting;
-          context.addIssue(
-            `the setting ${name} is not set: add it to the app settings (locally: local.settings.json)`,
-          );
-          return whole;
-        }),
-      )
-      .describe(description);
-  const url = (description: string) => text(description).pipe(z.string().check(urlCheck));
-  const secret = (description: string) =>
-    z
-      .string()
-      .regex(wholeReference, 'holds a secret: name a setting, such as ${MY_SECRET}, never the value itself')
-      .pipe(text(description))
-      .transform((value) => new Secret(value))
-      .describe(description);
-
+  const fields = makeFields(settings);
   return z.strictObject({
     $schema: z.string().optional().describe('Lets editors complete this file.'),
-    proxy: proxySchema({ text, url, secret }),
-    storage: storageSchema({ text, url, secret }),
+    proxy: proxySchema(fields),
+    storage: storageSchema(fields),
     sources: z
       .record(
         z.string().regex(entryName, 'source names are lower-case letters, digits and hyphens'),
-        sourceSchema,
+        sourceSchema(fields),
       )
       .default({})
       .describe('Named origins of events, by the name that stands in the URL.'),
@@ -99,7 +52,7 @@ export function bridgeConfigSchema(settings: Settings) {
     subscriptions: z
       .record(
         z.string().regex(entryName, 'subscription names are lower-case letters, digits and hyphens'),
-        subscriptionSchema({ text, url, secret }),
+        subscriptionSchema(fields),
       )
       .default({})
       .describe('Which topics go to which endpoint, by a name that also keys the checkpoints.'),
@@ -107,25 +60,6 @@ export function bridgeConfigSchema(settings: Settings) {
     limits: limitsSchema.prefault({}),
   });
 }
-
-interface Fields {
-  text(description: string): z.ZodType<string, string>;
-  url(description: string): z.ZodType<string, string>;
-  secret(description: string): z.ZodType<Secret, string>;
-}
-
-const urlCheck = (context: z.core.ParsePayload<string>) => {
-  // A reference that could not be filled has been reported already.
-  if (context.value.includes('${')) return;
-  const url = URL.parse(context.value);
-  const message =
-    url === null || !/^https?:$/.test(url.protocol)
-      ? 'must be an absolute http(s) URL'
-      : url.username !== '' || url.password !== ''
-        ? 'must not carry a user name or password'
-        : undefined;
-  if (message !== undefined) context.issues.push({ code: 'custom', message, input: context.value });
-};
 
 function proxySchema({ text, url, secret }: Fields) {
   const tenant = { tenantId: text('The Entra tenant.'), clientId: text('The application (client) id.') };
@@ -204,36 +138,6 @@ function storageSchema({ text, url, secret }: Fields) {
     .prefault({ connectionString: '${AzureWebJobsStorage}' })
     .describe('Where checkpoints are kept.');
 }
-
-const sourceSchema = z.strictObject({
-  type: z
-    .string()
-    .min(1)
-    .default('http.received')
-    .describe('The type of an event that arrives as plain JSON.'),
-});
-
-const routeSchema = z.strictObject({
-  name: z.string().min(1).optional().describe('Shown in answers and logs.'),
-  source: z.string().optional().describe('Only events that came in by this source.'),
-  filter: filterSchema.optional().describe('Only events that fit.'),
-  topic: z.string().regex(topicName, 'must be a Kafka topic name').describe('Where the record goes.'),
-  key: z
-    .string()
-    .regex(/^(?:[a-z0-9]+|\/.*)$/, 'must be an attribute name, or a JSON Pointer into data such as /order/id')
-    .default('partitionkey')
-    .describe('What becomes the key of the record: an attribute, or a JSON Pointer (RFC 6901) into data.'),
-});
-
-const scheduleSchema = z.strictObject({
-  cron: z
-    .string()
-    .regex(sixFieldCron, 'must have six fields, seconds first, such as "0 */5 * * * *"')
-    .describe('Six-field cron.'),
-  type: z.string().min(1).default('schedule.fired').describe('The type of its events.'),
-  subject: z.string().min(1).optional().describe('The subject of its events.'),
-  data: z.json().optional().describe('The data of its events.'),
-});
 
 function subscriptionSchema({ url, secret }: Fields) {
   return z.strictObject({

@@ -1,0 +1,73 @@
+import { z } from 'zod';
+import { Secret } from '../shared/secret.ts';
+
+/** The settings a configuration may refer to as `${NAME}`: app settings, or Key Vault references behind them. */
+export type Settings = Readonly<Record<string, string | undefined>>;
+
+const reference = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
+const wholeReference = /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/;
+/** Kafka's own rule for topic names (org.apache.kafka.common.internals.Topic). */
+export const topicName = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/;
+/** Six fields, seconds first, as the Functions timer trigger reads them (NCRONTAB). */
+export const sixFieldCron = /^\s*(?:[\d*,/-]+|[\d*,/A-Za-z-]+)(?:\s+[\d*,/A-Za-z-]+){5}\s*$/;
+
+/** The largest delay that a timer of the platform can hold, and a bound for every duration here. */
+export const durationMsMax = 2_147_483_647;
+
+/** Milliseconds, with a default. */
+export function duration(byDefault: number, description: string) {
+  return z.int().min(1).max(durationMsMax).default(byDefault).describe(description);
+}
+
+/** A number of things, with a default and a bound. */
+export function count(byDefault: number, max: number, description: string) {
+  return z.int().min(1).max(max).default(byDefault).describe(description);
+}
+
+/** Fields whose text may refer to settings as `${NAME}`. */
+export interface Fields {
+  text(description: string): z.ZodType<string, string>;
+  url(description: string): z.ZodType<string, string>;
+  secret(description: string): z.ZodType<Secret, string>;
+}
+
+/** Makes the fields; a reference to a setting that is missing is an issue at its path. */
+export function makeFields(settings: Settings): Fields {
+  const text = (description: string) =>
+    z
+      .string()
+      .transform((value, context) =>
+        value.replace(reference, (whole, name: string) => {
+          const setting = settings[name];
+          if (setting !== undefined && setting !== '') return setting;
+          context.addIssue(
+            `the setting ${name} is not set: add it to the app settings (locally: local.settings.json)`,
+          );
+          return whole;
+        }),
+      )
+      .describe(description);
+  const url = (description: string) => text(description).pipe(z.string().check(urlCheck));
+  const secret = (description: string) =>
+    z
+      .string()
+      .regex(wholeReference, 'holds a secret: name a setting, such as ${MY_SECRET}, never the value itself')
+      .pipe(text(description))
+      .transform((value) => new Secret(value))
+      .describe(description);
+
+  return { text, url, secret };
+}
+
+const urlCheck = (context: z.core.ParsePayload<string>) => {
+  // A reference that could not be filled has been reported already.
+  if (context.value.includes('${')) return;
+  const url = URL.parse(context.value);
+  const message =
+    url === null || !/^https?:$/.test(url.protocol)
+      ? 'must be an absolute http(s) URL'
+      : url.username !== '' || url.password !== ''
+        ? 'must not carry a user name or password'
+        : undefined;
+  if (message !== undefined) context.issues.push({ code: 'custom', message, input: context.value });
+};
