@@ -1,13 +1,17 @@
-/** A record to be written: any JSON value, and optionally a key. */
+/** A record to be written: any JSON value, and optionally a key and a partition. */
 export interface OutgoingRecord {
   readonly value: unknown;
   readonly key?: string;
+  readonly partition?: number;
 }
 
-/** What became of one record; position is given where the log tells it. */
+/**
+ * What became of one record; position is given where the log tells it. A failure is `lasting` when the same
+ * record will never be taken (too large, no such topic), however often it is tried.
+ */
 export type WriteOutcome =
   | { readonly ok: true; readonly partition?: number; readonly offset?: bigint }
-  | { readonly ok: false; readonly code: string; readonly message: string };
+  | { readonly ok: false; readonly code: string; readonly message: string; readonly lasting?: boolean };
 
 /**
  * Writes records to a topic, durably: an outcome that is ok means that the log confirmed the record. Outcomes

@@ -1,4 +1,4 @@
-import type { WriteOutcome, WriteRecords } from '../ingest/ports.ts';
+import type { OutgoingRecord, WriteOutcome, WriteRecords } from '../ingest/ports.ts';
 import { SluiceError } from '../shared/error.ts';
 import type { Log } from '../shared/log.ts';
 import type { ProduceOutcome } from './answers.ts';
@@ -13,38 +13,55 @@ export interface WriteRecordsOptions {
   readonly report: Log;
 }
 
-/** Ingest's way to write, by producer calls to the proxy. */
-export function createWriteRecords({ client, creation, report }: WriteRecordsOptions): WriteRecords {
-  const produce: WriteRecords = async (topic, records) => {
-    await creation?.ensure(topic, report);
-    try {
-      return (await client.produce(topic, records)).map(toOutcome);
-    } catch (error) {
-      const missing = error instanceof KafkaRestError && error.code === 'kafka-rest.not-found';
-      if (!missing || creation === undefined) throw error;
-      // Deleted since it was last seen.
-      creation.forget(topic);
-      await creation.ensure(topic, report);
-      return (await client.produce(topic, records)).map(toOutcome);
-    }
-  };
+/** Kafka's error codes for a record that no broker will ever take: MESSAGE_TOO_LARGE, INVALID_RECORD. */
+const lastingRecordCodes = new Set([10, 87]);
+/** Errors of the whole call that say so of its records. */
+const lastingCallCodes = new Set(['kafka-rest.refused', 'kafka-rest.not-found']);
 
-  return async (topic, records) => {
+/**
+ * Ingest's way to write, by producer calls to the proxy. A call that the proxy refuses as a whole, such as one with
+ * a record too large, is taken apart until the refused record stands alone, so that it does not fail its neighbours.
+ */
+export function createWriteRecords(options: WriteRecordsOptions): WriteRecords {
+  const write: WriteRecords = async (topic, records) => {
     try {
-      return await produce(topic, records);
+      return await produce(options, topic, records);
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;
-      report.error('ingest.produce-failed', {
-        topic,
-        records: records.length,
-        code: error.code,
-        error: error.message,
-      });
-      return records.map(() => ({ ok: false, code: error.code, message: error.message }));
+      if (error.code === 'kafka-rest.refused' && records.length > 1) return writeHalves(topic, records);
+      const { code, message } = error;
+      options.report.error('ingest.produce-failed', { topic, records: records.length, code, error: message });
+      return records.map(() => ({ ok: false, code, message, lasting: lastingCallCodes.has(code) }));
     }
   };
+  const writeHalves = async (topic: string, records: readonly OutgoingRecord[]) => {
+    const middle = Math.ceil(records.length / 2);
+    const first = await write(topic, records.slice(0, middle));
+    return [...first, ...(await write(topic, records.slice(middle)))];
+  };
+  return write;
+}
+
+async function produce(
+  { client, creation, report }: WriteRecordsOptions,
+  topic: string,
+  records: readonly OutgoingRecord[],
+): Promise<WriteOutcome[]> {
+  await creation?.ensure(topic, report);
+  try {
+    return (await client.produce(topic, records)).map(toOutcome);
+  } catch (error) {
+    const missing = error instanceof KafkaRestError && error.code === 'kafka-rest.not-found';
+    if (!missing || creation === undefined) throw error;
+    // Deleted since it was last seen.
+    creation.forget(topic);
+    await creation.ensure(topic, report);
+    return (await client.produce(topic, records)).map(toOutcome);
+  }
 }
 
 function toOutcome(outcome: ProduceOutcome): WriteOutcome {
-  return outcome.ok ? outcome : { ok: false, code: outcome.error.code, message: outcome.error.message };
+  if (outcome.ok) return outcome;
+  const { code, message, proxyCode } = outcome.error;
+  return { ok: false, code, message, lasting: proxyCode !== undefined && lastingRecordCodes.has(proxyCode) };
 }

@@ -1,0 +1,168 @@
+import type { Clock } from '../shared/clock.ts';
+import { describeError, SluiceError } from '../shared/error.ts';
+import type { Log } from '../shared/log.ts';
+import type { Telemetry } from '../shared/telemetry.ts';
+import type { Carry } from './batcher.ts';
+import type { OutgoingRecord, WriteOutcome, WriteRecords } from './ports.ts';
+
+/**
+ * Where a record ended: confirmed by the log, in the outbox, given up with its payload kept, or nowhere, so that
+ * its sender must send it again.
+ */
+export type Fate =
+  | { readonly kind: 'produced'; readonly partition?: number; readonly offset?: bigint }
+  | { readonly kind: 'queued' }
+  | { readonly kind: 'dead-lettered'; readonly code: string; readonly message: string }
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string };
+
+/** What of the outbox the way in needs. Both throw when storage cannot be reached. */
+export interface OutboxEntrance {
+  /** Resolves when the records are stored durably. */
+  add(topic: string, records: readonly OutgoingRecord[], nowMs: number): Promise<void>;
+  /** Whether records of the topic wait in the outbox. */
+  hasBacklog(topic: string): Promise<boolean>;
+}
+
+/** A record that can never be produced, and why. */
+export interface IngestDeadLetter {
+  readonly topic: string;
+  readonly record: OutgoingRecord;
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface KeepOptions {
+  readonly write: WriteRecords;
+  /** Undefined: what cannot be produced at once is the sender's to send again. */
+  readonly outbox: OutboxEntrance | undefined;
+  /** `strict`: records of a topic queue behind those that wait in the outbox. */
+  readonly ordering: 'strict' | 'relaxed';
+  /** Resolves when the letter is stored durably. */
+  readonly bury: (letter: IngestDeadLetter) => Promise<void>;
+  readonly clock: Clock;
+  readonly report: Log;
+  readonly telemetry: Telemetry;
+}
+
+/** A topic whose log failed is not tried again for so long; its records go to the outbox meanwhile. */
+const awayMs = 2_000;
+
+/**
+ * Keeps records: in the log, else in the outbox, else among the dead letters. Only what found no place at all has
+ * failed. A failure that says nothing of whether the log took the record (a broken connection) also leads to the
+ * outbox: twice is allowed, never is not.
+ */
+export function createKeep(options: KeepOptions): Carry<Fate> {
+  const { write, clock, telemetry } = options;
+  const awayUntilMs = new Map<string, number>();
+
+  return async (topic, records) => {
+    if (clock.now() < (awayUntilMs.get(topic) ?? 0)) return queue(options, topic, records);
+    const queued = await queueBehindBacklog(options, topic, records);
+    if (queued !== undefined) return queued;
+
+    const startedAtMs = clock.now();
+    const outcomes = await telemetry.span('sluice.produce', { topic, records: records.length }, () =>
+      write(topic, records),
+    );
+    telemetry.record('sluice.produce.duration_ms', clock.now() - startedAtMs, { topic });
+    telemetry.record('sluice.batch.records', records.length, { topic });
+    if (outcomes.some(isPassing)) awayUntilMs.set(topic, clock.now() + awayMs);
+    else awayUntilMs.delete(topic);
+    return settle(options, topic, records, outcomes);
+  };
+}
+
+/** A failure that time may mend. */
+function isPassing(outcome: WriteOutcome | undefined): boolean {
+  return outcome === undefined || (!outcome.ok && !outcome.lasting);
+}
+
+async function queueBehindBacklog(
+  options: KeepOptions,
+  topic: string,
+  records: readonly OutgoingRecord[],
+): Promise<readonly Fate[] | undefined> {
+  if (options.ordering === 'relaxed' || options.outbox === undefined) return undefined;
+  try {
+    return (await options.outbox.hasBacklog(topic)) ? queue(options, topic, records) : undefined;
+  } catch (error) {
+    return failAll(options, topic, records, error);
+  }
+}
+
+async function settle(
+  options: KeepOptions,
+  topic: string,
+  records: readonly OutgoingRecord[],
+  outcomes: readonly (WriteOutcome | undefined)[],
+): Promise<readonly Fate[]> {
+  const passing = records.filter((_, index) => isPassing(outcomes[index]));
+  const queued = passing.length === 0 ? [] : await queue(options, topic, passing, outcomes.find(isPassing));
+  const queuedFates = queued.values();
+  return Promise.all(
+    records.map(async (record, index): Promise<Fate> => {
+      const outcome = outcomes[index];
+      if (outcome === undefined || isPassing(outcome)) return queuedFates.next().value ?? unsaid;
+      if (outcome.ok) {
+        const { ok: _, ...position } = outcome;
+        return { kind: 'produced', ...position };
+      }
+      return bury(options, { topic, record, code: outcome.code, message: outcome.message });
+    }),
+  );
+}
+
+const unsaid: Fate = {
+  kind: 'failed',
+  code: 'ingest.unanswered',
+  message: 'the log said nothing of this record',
+};
+
+async function queue(
+  options: KeepOptions,
+  topic: string,
+  records: readonly OutgoingRecord[],
+  cause?: WriteOutcome,
+): Promise<readonly Fate[]> {
+  if (options.outbox === undefined) {
+    const fate: Fate =
+      cause !== undefined && !cause.ok
+        ? { kind: 'failed', code: cause.code, message: cause.message }
+        : unsaid;
+    return records.map(() => fate);
+  }
+  try {
+    await options.outbox.add(topic, records, options.clock.now());
+    options.report.warn('ingest.queued', { topic, records: records.length });
+    options.telemetry.count('sluice.spilled', records.length, { topic });
+    return records.map(() => ({ kind: 'queued' }));
+  } catch (error) {
+    return failAll(options, topic, records, error);
+  }
+}
+
+async function bury(options: KeepOptions, letter: IngestDeadLetter): Promise<Fate> {
+  const { topic, code, message } = letter;
+  try {
+    await options.bury(letter);
+    options.report.error('ingest.dead-lettered', { topic, code, error: message });
+    options.telemetry.count('sluice.dead_lettered', 1, { topic, code });
+    return { kind: 'dead-lettered', code, message };
+  } catch (error) {
+    const [fate = unsaid] = failAll(options, topic, [letter.record], error);
+    return fate;
+  }
+}
+
+function failAll(
+  { report, telemetry }: KeepOptions,
+  topic: string,
+  records: readonly OutgoingRecord[],
+  error: unknown,
+): Fate[] {
+  if (!(error instanceof SluiceError)) throw error;
+  report.error('ingest.not-kept', { topic, records: records.length, error: describeError(error) });
+  telemetry.count('sluice.failed', records.length, { topic, code: error.code });
+  return records.map(() => ({ kind: 'failed', code: error.code, message: error.message }));
+}
