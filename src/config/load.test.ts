@@ -112,6 +112,7 @@ test('the JSON Schema for editors covers the whole file', () => {
     'routes',
     'schedules',
     'subscriptions',
+    'ingest',
     'drain',
     'limits',
   ]);

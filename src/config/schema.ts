@@ -9,6 +9,7 @@ import {
   sixFieldCron,
   topicName,
 } from './fields.ts';
+import { ingestSchema } from './ingest.ts';
 import { routeSchema } from './routes.ts';
 import { scheduleSchema } from './schedules.ts';
 import { sourceSchema } from './sources.ts';
@@ -56,6 +57,7 @@ export function bridgeConfigSchema(settings: Settings) {
       )
       .default({})
       .describe('Which topics go to which endpoint, by a name that also keys the checkpoints.'),
+    ingest: ingestSchema,
     drain: drainSchema.prefault({}),
     limits: limitsSchema.prefault({}),
   });
@@ -203,6 +205,11 @@ const drainSchema = z
 const limitsSchema = z
   .strictObject({
     bodyBytesMax: count(1_048_576, 104_857_600, 'Largest request body taken in.'),
+    depthMax: count(64, 1_000, 'Deepest nesting of a JSON body.'),
+    eventsMax: count(1_000, 5_000, 'Events in one batch.'),
+    attributesBytesMax: count(16_384, 65_536, 'Bytes of the attributes of an event that come in headers.'),
+    inFlightRequestsMax: count(1_000, 100_000, 'Requests under way at once on one instance; beyond: 429.'),
+    inFlightBytesMax: count(67_108_864, 1_073_741_824, 'Bytes of bodies under way at once; beyond: 429.'),
     retryAfterSeconds: count(5, 3_600, 'What a 503 asks its sender to wait.'),
   })
   .describe('Bounds of the way in.');

@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { count, duration, sixFieldCron } from './fields.ts';
+
+/** `ingest`: how records travel to the proxy, and where they wait when it is away. */
+export const ingestSchema = z
+  .strictObject({
+    batch: z
+      .strictObject({
+        lingerMs: duration(5, 'How long a record waits for others while a call for its topic is under way.'),
+        recordsMax: count(500, 10_000, 'Records in one producer call.'),
+        bytesMax: count(
+          1_048_576,
+          16_777_216,
+          'Bytes in one producer call; keep it below what the proxy takes.',
+        ),
+        callsMax: count(4, 64, 'Producer calls under way at once for one topic, on one instance.'),
+      })
+      .prefault({})
+      .describe('Events of concurrent requests for one topic travel in one producer call.'),
+    outbox: z
+      .strictObject({
+        enabled: z.boolean().default(true).describe('False: when the proxy is away the answer is 503.'),
+        ordering: z
+          .enum(['relaxed', 'strict'])
+          .default('relaxed')
+          .describe('strict: later records of a topic queue behind those that wait; relaxed: they may pass.'),
+        cron: z
+          .string()
+          .regex(sixFieldCron, 'must have six fields, seconds first')
+          .default('*/10 * * * * *')
+          .describe('When flushOutbox runs.'),
+        budgetMs: duration(60_000, 'A run of flushOutbox stops in time before this.'),
+        leaseMs: duration(60_000, 'How long a topic stays with one run; longer than proxy.timeoutMs.'),
+      })
+      .prefault({})
+      .describe('Where records wait, durably, while the proxy is away.'),
+    handshake: z
+      .strictObject({
+        allowedOrigins: z
+          .union([z.literal('*'), z.array(z.string().min(1)).min(1)])
+          .describe('Origins that may send here, as they name themselves; "*" for all.'),
+        ratePerMinute: count(120, 1_000_000, 'The rate that a sender is allowed.').optional(),
+      })
+      .optional()
+      .describe(
+        'The CloudEvents abuse-protection handshake (OPTIONS); without this part no origin is allowed.',
+      ),
+    eventGridWindowSeconds: count(
+      86_400,
+      604_800,
+      'How long an event that Event Grid sends again is recognised by its id.',
+    ),
+  })
+  .prefault({})
+  .describe('The way in.');
