@@ -38,15 +38,19 @@ function setup(changes: Partial<typeof limits> = {}) {
 
 const valuesOf = (calls: { values: unknown[] }[]) => calls.map(({ values }) => values);
 
-test('on an idle line a record leaves at once', () => {
-  const { calls, send } = setup();
+test('on an idle line a record leaves at once', async () => {
+  const { calls, send, settled } = setup();
   void send('a');
+  await settled();
   assert.deepEqual(valuesOf(calls), [['a']]);
 });
 
 test('what comes while a call is under way travels together when it ends', async () => {
   const { calls, send, settled } = setup();
-  const fates = Promise.all([send('a'), send('b'), send('c')]);
+  const first = send('a');
+  await settled();
+  const fates = Promise.all([first, send('b'), send('c')]);
+  await settled();
   assert.deepEqual(valuesOf(calls), [['a']]);
   calls[0]?.end();
   await settled();
@@ -56,26 +60,29 @@ test('what comes while a call is under way travels together when it ends', async
 });
 
 test('a call that takes long holds others up for no longer than the linger', async () => {
-  const { calls, send, clock } = setup();
-  for (const value of ['a', 'b', 'c']) void send(value);
+  const { calls, send, clock, settled } = setup();
+  void send('a');
+  await settled();
+  for (const value of ['b', 'c']) void send(value);
   await clock.advance(4);
   assert.deepEqual(valuesOf(calls), [['a']]);
   await clock.advance(1);
   assert.deepEqual(valuesOf(calls), [['a'], ['b', 'c']]);
 });
 
-test('a full batch leaves without lingering, and no more calls than allowed are under way', () => {
-  const { calls, send } = setup();
-  for (const value of ['a', 1, 2, 3, 4, 5, 6, 7, 8]) void send(value);
+test('a full batch leaves without lingering, and no more calls than allowed are under way', async () => {
+  const { calls, send, settled } = setup();
+  void send('a');
+  await settled();
+  for (const value of [1, 2, 3, 4, 5, 6, 7, 8]) void send(value);
+  await settled();
   assert.deepEqual(valuesOf(calls), [['a'], [1, 2, 3, 4]]);
 });
 
 test('a batch is bounded in bytes, but a large record travels alone rather than never', async () => {
   const { calls, send, settled } = setup({ batchBytesMax: 100, callsMax: 1 });
-  void send('a');
-  void send('x'.repeat(500));
-  void send('y'.repeat(60));
-  void send('z'.repeat(60));
+  for (const value of ['a', 'x'.repeat(500), 'y'.repeat(60), 'z'.repeat(60)]) void send(value);
+  await settled();
   for (let call = 0; call < 4; call += 1) {
     calls[call]?.end();
     await settled();
@@ -86,10 +93,11 @@ test('a batch is bounded in bytes, but a large record travels alone rather than 
   );
 });
 
-test('topics do not wait for each other', () => {
-  const { calls, send } = setup();
+test('topics do not wait for each other', async () => {
+  const { calls, send, settled } = setup();
   void send('a', 'orders');
   void send('b', 'payments');
+  await settled();
   assert.deepEqual(
     calls.map(({ topic }) => topic),
     ['orders', 'payments'],
@@ -99,6 +107,7 @@ test('topics do not wait for each other', () => {
 test('a call that throws fails its own callers, and the line goes on', async () => {
   const { calls, send, settled } = setup();
   const first = send('a');
+  await settled();
   const second = send('b');
   calls[0]?.fail(new Error('unexpected'));
   await assert.rejects(first, /unexpected/);
@@ -108,8 +117,9 @@ test('a call that throws fails its own callers, and the line goes on', async () 
 });
 
 test('a fate that is missing is a failure of its caller, not silence', async () => {
-  const { calls, batch } = setup();
+  const { calls, batch, settled } = setup();
   const both = batch('orders', [{ value: 'a' }, { value: 'b' }]);
+  await settled();
   calls[0]?.end(['a!']);
   await assert.rejects(both, /nothing was said/);
 });

@@ -53,6 +53,7 @@ class Line<Fate> {
   #waiting: Waiting<Fate>[] = [];
   #waitingBytes = 0;
   #calls = 0;
+  #toSend = false;
   #lingering: AbortController | undefined;
 
   constructor(topic: string, options: BatcherOptions<Fate>, onIdle: () => void) {
@@ -74,13 +75,19 @@ class Line<Fate> {
         };
         this.#enqueue({ record, bytes: sizeOf(record), settle, fail: reject });
       }
-      this.#send(false);
     });
   }
 
   #enqueue(waiting: Waiting<Fate>): void {
     this.#waiting.push(waiting);
     this.#waitingBytes += waiting.bytes;
+    if (this.#toSend) return;
+    this.#toSend = true;
+    // What one caller adds in one go leaves in one go.
+    queueMicrotask(() => {
+      this.#toSend = false;
+      this.#send(false);
+    });
   }
 
   /** Sends what is to be sent now; `due` when there is a reason to send a batch that is not full. */
@@ -135,7 +142,7 @@ class Line<Fate> {
     } finally {
       this.#calls -= 1;
       this.#send(true);
-      if (this.#calls === 0) this.#onIdle();
+      if (this.#calls === 0 && this.#waiting.length === 0) this.#onIdle();
     }
   }
 
