@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { advance, begin, claim, gapsMax, holdBack, isFree, release, skipLost } from './checkpoint.ts';
+import { advance, begin, claim, gapsMax, holdBack, isFree, passGap, release } from './checkpoint.ts';
 
 const place = { subscription: 'audit', topic: 'orders', partition: 0 };
 const lease = { owner: 'run-1', expiresAtMs: 1000 };
@@ -32,7 +32,11 @@ test('moving past a record that was held back forgets its failures', () => {
 test('what retention took is kept as gaps, in bounded number and without hiding any', () => {
   let checkpoint = held;
   for (let lost = 0; lost < gapsMax + 10; lost += 1) {
-    checkpoint = skipLost(checkpoint, checkpoint.nextOffset + 2n, lost);
+    checkpoint = passGap(checkpoint, {
+      toOffset: checkpoint.nextOffset + 2n,
+      atMs: lost,
+      cause: 'retention',
+    });
   }
   assert.equal(checkpoint.gaps.length, gapsMax);
   assert.equal(checkpoint.gaps[0]?.fromOffset, 5n);

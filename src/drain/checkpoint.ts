@@ -21,9 +21,9 @@ export interface Checkpoint {
   readonly lease: Lease | null;
   /** Counts the claims. */
   readonly epoch: number;
-  /** Set while the record at `nextOffset` waits for its next attempt. */
+  /** Set while the partition waits at `nextOffset`. */
   readonly retry: Retry | null;
-  /** What retention took before it could be delivered, newest last. */
+  /** Offsets that were passed without a delivery, newest last. */
   readonly gaps: readonly Gap[];
 }
 
@@ -33,6 +33,10 @@ export interface Lease {
   readonly expiresAtMs: number;
 }
 
+/**
+ * Why the partition waits, and until when. Without failures it waits because nothing can be read below its end;
+ * then a new end is a reason to look again at once.
+ */
 export interface Retry {
   /** Attempts made so far, all of which failed. */
   readonly failures: number;
@@ -40,12 +44,16 @@ export interface Retry {
   readonly error: string;
 }
 
-/** Offsets `fromOffset` up to, not including, `toOffset` are lost. */
+/** Offsets `fromOffset` up to, not including, `toOffset` were passed without a delivery. */
 export interface Gap {
   readonly fromOffset: bigint;
   readonly toOffset: bigint;
   readonly atMs: number;
+  /** Retention took them; or the log, which gave records further on, twice gave none here. */
+  readonly cause: GapCause;
 }
+
+export type GapCause = 'retention' | 'empty';
 
 /** A checkpoint keeps this many gaps; at the bound the two oldest are joined, so that none goes unshown. */
 export const gapsMax = 50;
@@ -69,6 +77,17 @@ export function claim(checkpoint: Checkpoint, lease: Lease, nowMs: number): Chec
   return { ...checkpoint, lease, epoch: checkpoint.epoch + 1 };
 }
 
+/** Whether a walk has something to do, now that the partition is seen to end at `latestOffset`. */
+export function isDue(
+  { nextOffset, endOffset, retry }: Checkpoint,
+  latestOffset: bigint,
+  nowMs: number,
+): boolean {
+  if (latestOffset <= nextOffset) return false;
+  if (retry === null || retry.atMs <= nowMs) return true;
+  return retry.failures === 0 && latestOffset > endOffset;
+}
+
 /** Moves the holder's position forward; a record that was held back is behind it then. */
 export function advance(checkpoint: Checkpoint, nextOffset: bigint): Checkpoint {
   assert(checkpoint.lease !== null, 'only the holder advances a checkpoint');
@@ -78,11 +97,14 @@ export function advance(checkpoint: Checkpoint, nextOffset: bigint): Checkpoint 
   return { ...checkpoint, nextOffset, endOffset, retry: null };
 }
 
-/** Moves on to the earliest offset that retention left, and keeps what was lost as a gap. */
-export function skipLost(checkpoint: Checkpoint, earliestOffset: bigint, nowMs: number): Checkpoint {
-  assert(earliestOffset > checkpoint.nextOffset, 'there is something lost');
-  const gap = { fromOffset: checkpoint.nextOffset, toOffset: earliestOffset, atMs: nowMs };
-  return { ...advance(checkpoint, earliestOffset), gaps: bounded([...checkpoint.gaps, gap]) };
+/** Passes offsets that cannot be delivered, and keeps them as a gap. */
+export function passGap(checkpoint: Checkpoint, gap: Omit<Gap, 'fromOffset'>): Checkpoint {
+  assert(gap.toOffset > checkpoint.nextOffset, 'there is something to pass');
+  const fromOffset = checkpoint.nextOffset;
+  return {
+    ...advance(checkpoint, gap.toOffset),
+    gaps: bounded([...checkpoint.gaps, { fromOffset, ...gap }]),
+  };
 }
 
 /** Keeps the partition where it is until `retry.atMs`. */
@@ -99,5 +121,5 @@ export function release(checkpoint: Checkpoint): Checkpoint {
 function bounded(gaps: readonly Gap[]): readonly Gap[] {
   const [oldest, second, ...rest] = gaps;
   if (gaps.length <= gapsMax || oldest === undefined || second === undefined) return gaps;
-  return [{ fromOffset: oldest.fromOffset, toOffset: second.toOffset, atMs: second.atMs }, ...rest];
+  return [{ ...second, fromOffset: oldest.fromOffset }, ...rest];
 }

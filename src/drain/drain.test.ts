@@ -208,10 +208,12 @@ test('a run whose lease was taken stops at once and leaves the new holder its pl
   assert.equal((await position())?.epoch, 2);
 });
 
-test('a lease is renewed during a long walk', async () => {
+test('a lease is renewed during a long walk, so that no other run gets in', async () => {
   const { topics, delivered, run, clock, position } = setup({
     deliver: async () => {
       await clock.advance(1_900);
+      if (clock.now() === 10 * 1_900)
+        await run({ subscription: { deliver: async () => ({ kind: 'done' }) } });
       return { kind: 'done' };
     },
   });
@@ -237,13 +239,122 @@ test('a run stops in time for its last attempt, and the next one goes on from th
   assert.deepEqual(delivered, ['0@0', '0@1', '0@2', '0@3', '0@4', '0@5']);
 });
 
-test('gaps in the offsets are crossed, also one at the end of the partition', async () => {
+test('gaps between records are crossed, and a tail without records is waited at, without a busy loop', async () => {
   const { topics, delivered, run, position } = setup();
   topics.add('orders', 0, [0, 1, 50, 51], 60);
   await run();
   assert.deepEqual(delivered, ['0@0', '0@1', '0@50', '0@51']);
-  assert.equal((await position())?.nextOffset, 60n);
-  assert.deepEqual((await position())?.gaps, [], 'nothing was lost');
+  assert.equal((await position())?.nextOffset, 52n);
+  assert.deepEqual((await position())?.gaps, [], 'nothing was passed over');
+
+  topics.calls.length = 0;
+  await run();
+  assert.deepEqual(topics.calls, ['partitions orders'], 'no further read until there is a reason');
+  topics.add('orders', 0, [0, 1, 50, 51, 60], 61);
+  await run();
+  assert.equal(delivered.at(-1), '0@60', 'a new end is a reason');
+});
+
+test('a proxy that answers empty pages for a while loses nothing', async () => {
+  const { topics, delivered, run, clock, position } = setup();
+  topics.add('orders', 0, [...Array(10).keys()]);
+  const { read } = topics.log;
+  let emptyPages = 40;
+  topics.log.read = async (place) => {
+    emptyPages -= 1;
+    return emptyPages >= 0 ? { records: [], nextOffset: place.offset } : read(place);
+  };
+  for (let runs = 0; runs < 15; runs += 1) {
+    await run();
+    await clock.advance(60_000);
+  }
+  assert.deepEqual(
+    delivered,
+    [...Array(10).keys()].map((offset) => `0@${offset}`),
+  );
+  assert.deepEqual((await position())?.gaps, []);
+});
+
+test('offsets that stay empty while later ones are read are passed, and kept as a gap', async () => {
+  const { topics, delivered, run, position } = setup();
+  topics.add('orders', 0, [0, 40]);
+  const { read } = topics.log;
+  // A proxy that looks at the window asked for only, and says nothing of where to go on.
+  topics.log.read = async (place) => {
+    const page = await read(place);
+    const records = page.records.filter(({ offset }) => offset < place.offset + BigInt(place.count));
+    return { records, nextOffset: (records.at(-1)?.offset ?? place.offset - 1n) + 1n };
+  };
+  await run();
+  assert.deepEqual(delivered, ['0@0', '0@40']);
+  const gaps = (await position())?.gaps ?? [];
+  assert.equal(gaps[0]?.fromOffset, 1n);
+  assert.equal(gaps.at(-1)?.toOffset, 40n);
+  assert.ok(gaps.every(({ cause }) => cause === 'empty'));
+});
+
+test('a NextOffset beyond the end of the partition is not believed', async () => {
+  const { topics, delivered, run } = setup();
+  topics.add('orders', 0, [0]);
+  const { read } = topics.log;
+  topics.log.read = async (place) => ({ ...(await read(place)), nextOffset: 5_000n });
+  await run();
+  topics.log.read = read;
+  topics.add('orders', 0, [0, 1, 2]);
+  await run();
+  assert.deepEqual(delivered, ['0@0', '0@1', '0@2']);
+});
+
+test('latest loses no record of a topic that does not exist yet', async () => {
+  const { topics, delivered, run } = setup({ start: 'latest' });
+  await run();
+  topics.add('orders', 0, [0, 1]);
+  topics.add('orders', 1, [0]);
+  await run();
+  assert.deepEqual(delivered.sort(), ['0@0', '0@1', '1@0']);
+});
+
+test('a first run that breaks off does not flood a latest subscription with history', async () => {
+  const memory = createMemoryCheckpointStore();
+  let creations = 0;
+  const store: CheckpointStore = {
+    ...memory,
+    create(checkpoint) {
+      creations += 1;
+      return creations === 2 ? Promise.reject(new Error('storage is away')) : memory.create(checkpoint);
+    },
+  };
+  const { topics, delivered, run } = setup({ store, start: 'latest' });
+  for (const partition of [0, 1, 2]) topics.add('orders', partition, [0, 1, 2]);
+  await assert.rejects(run(), /storage is away/);
+  await run();
+  assert.deepEqual(delivered, []);
+});
+
+test('no partition starves behind busy ones', async () => {
+  const { topics, delivered, run, clock } = setup({
+    deliver: async () => {
+      await clock.advance(1_000);
+      return { kind: 'done' };
+    },
+  });
+  for (const partition of [0, 1, 2]) topics.add('orders', partition, [...Array(100).keys()]);
+  await run({ limits: { partitionsMax: 1 } });
+  const served = new Set(delivered.map((name) => name.split('@')[0]));
+  assert.deepEqual([...served].sort(), ['0', '1', '2']);
+});
+
+test('an attempt that breaks holds its record back like one that failed', async () => {
+  const { topics, delivered, run, position } = setup({
+    deliver: async (record) => {
+      if (record.offset === 1n) throw new RangeError('Maximum call stack size exceeded');
+      return { kind: 'done' };
+    },
+  });
+  topics.add('orders', 0, [0, 1, 2]);
+  await run();
+  assert.deepEqual(delivered, ['0@0']);
+  assert.match((await position())?.retry?.error ?? '', /the attempt broke: RangeError/);
 });
 
 test('what retention took before it was delivered is recorded as a gap', async () => {
@@ -255,7 +366,7 @@ test('what retention took before it was delivered is recorded as a gap', async (
   await clock.advance(7);
   await run();
   assert.deepEqual(delivered.slice(2), ['0@4', '0@5']);
-  assert.deepEqual((await position())?.gaps, [{ fromOffset: 2n, toOffset: 4n, atMs: 7 }]);
+  assert.deepEqual((await position())?.gaps, [{ fromOffset: 2n, toOffset: 4n, atMs: 7, cause: 'retention' }]);
 });
 
 test('retention that moves on during a walk is a gap too', async () => {
@@ -268,7 +379,7 @@ test('retention that moves on during a walk is a gap too', async () => {
   topics.add('orders', 0, [0, 1, 2, 3, 4, 5, 6, 7]);
   await run();
   assert.deepEqual(delivered, ['0@0', '0@1', '0@2', '0@6', '0@7']);
-  assert.deepEqual((await position())?.gaps, [{ fromOffset: 3n, toOffset: 6n, atMs: 0 }]);
+  assert.deepEqual((await position())?.gaps, [{ fromOffset: 3n, toOffset: 6n, atMs: 0, cause: 'retention' }]);
 });
 
 test('a partition that cannot be read fails the run loudly, and the others are drained', async () => {

@@ -2,7 +2,7 @@ import type { Clock } from '../shared/clock.ts';
 import { forEachLimited } from '../shared/concurrency.ts';
 import { describeError } from '../shared/error.ts';
 import type { Log } from '../shared/log.ts';
-import { begin, isFree } from './checkpoint.ts';
+import { begin, isDue, isFree } from './checkpoint.ts';
 import type { CheckpointStore, Deliver, PartitionBounds, RecordLog, StoredCheckpoint } from './ports.ts';
 import { walkPartition } from './walk.ts';
 
@@ -37,6 +37,9 @@ export interface DrainLimits {
   readonly pageRecords: number;
 }
 
+/** How long a partition that has more to do is walked before others get their turn. */
+const turnMs = 15_000;
+
 /** What a run came to. */
 export interface DrainSummary {
   readonly walked: number;
@@ -62,40 +65,39 @@ export async function drain(options: DrainOptions): Promise<DrainSummary> {
   const failures = new Failures(options.report);
   const topics = await readTopics(options, failures);
   const work = await planAll(options, topics, failures);
+  const walked = work.length;
   let delivered = 0;
-  await forEachLimited(work, options.limits.partitionsMax, async ({ subscription, stored, bounds }) => {
+  // A walk whose turn is over goes to the end of the line, so that no partition starves behind a busy one.
+  await forEachLimited(work, options.limits.partitionsMax, async (item) => {
+    const { subscription, stored, bounds } = item;
     const { topic, partition } = stored.checkpoint;
     const place = { subscription: subscription.name, topic, partition };
     await failures.catch('drain.walk-failed', place, async () => {
       const { attemptMs, deliver } = subscription;
-      const walked = await walkPartition({
-        ...options,
-        ...options.limits,
-        stored,
-        bounds,
-        deliver,
-        attemptMs,
-        deadlineMs,
-      });
+      const limits = { ...options.limits, attemptMs, deadlineMs, turnMs };
+      const walked = await walkPartition({ ...options, ...limits, stored, bounds, deliver });
       delivered += walked.delivered;
       options.report.info('drain.walked', { ...place, end: walked.end, delivered: walked.delivered });
+      if (walked.end === 'turn-over' && walked.stored) work.push({ ...item, stored: walked.stored });
     });
   });
   failures.throwAny();
-  return { walked: work.length, delivered };
+  return { walked, delivered };
 }
 
 async function readTopics(
   options: DrainOptions,
   failures: Failures,
-): Promise<Map<string, readonly PartitionBounds[]>> {
+): Promise<Map<string, readonly PartitionBounds[] | undefined>> {
   const names = [...new Set(options.subscriptions.flatMap((subscription) => subscription.topics))];
-  const topics = new Map<string, readonly PartitionBounds[]>();
+  const topics = new Map<string, readonly PartitionBounds[] | undefined>();
   await forEachLimited(names, options.limits.partitionsMax, (topic) =>
     failures.catch('drain.topic-failed', { topic }, async () => {
       const partitions = await options.log.partitions(topic);
-      if (partitions !== undefined) topics.set(topic, partitions);
-      else options.report.warn('drain.topic-missing', { topic });
+      topics.set(
+        topic,
+        partitions?.toSorted((one, other) => other.partition - one.partition),
+      );
     }),
   );
   return topics;
@@ -103,7 +105,7 @@ async function readTopics(
 
 async function planAll(
   options: DrainOptions,
-  topics: ReadonlyMap<string, readonly PartitionBounds[]>,
+  topics: ReadonlyMap<string, readonly PartitionBounds[] | undefined>,
   failures: Failures,
 ): Promise<Work[]> {
   const work: Work[] = [];
@@ -119,32 +121,55 @@ async function planAll(
 async function plan(
   { store, clock, report }: DrainOptions,
   subscription: Subscription,
-  topics: ReadonlyMap<string, readonly PartitionBounds[]>,
+  topics: ReadonlyMap<string, readonly PartitionBounds[] | undefined>,
 ): Promise<Work[]> {
   const listed = await store.list(subscription.name);
-  const known = new Map(listed.map((stored) => [placeOf(stored.checkpoint), stored]));
   const work: Work[] = [];
   for (const topic of subscription.topics) {
-    // A partition that joins a topic already followed is new in all its records.
-    const start = listed.some((stored) => stored.checkpoint.topic === topic)
-      ? 'earliest'
-      : subscription.start;
-    for (const bounds of topics.get(topic) ?? []) {
+    if (!topics.has(topic)) continue;
+    const known = new Map(
+      listed
+        .filter(({ checkpoint }) => checkpoint.topic === topic)
+        .map((stored) => [stored.checkpoint.partition, stored]),
+    );
+    for (const bounds of topics.get(topic) ?? partitionsToCome) {
       const place = { subscription: subscription.name, topic, partition: bounds.partition };
-      const stored = known.get(placeOf(place)) ?? (await store.create(first(place, start, bounds)));
+      const start = startOf(bounds.partition, known, subscription);
+      const stored = known.get(bounds.partition) ?? (await store.create(first(place, start, bounds)));
       // Created by another run just now: that run walks it.
       if (stored === undefined) continue;
-      const { nextOffset, retry } = stored.checkpoint;
+      const { nextOffset } = stored.checkpoint;
       if (bounds.latestOffset < nextOffset) {
         report.error('drain.checkpoint-beyond-end', { ...place, nextOffset, endOffset: bounds.latestOffset });
       }
-      const due = retry === null || retry.atMs <= clock.now();
-      if (bounds.latestOffset > nextOffset && due && isFree(stored.checkpoint, clock.now())) {
+      if (
+        isDue(stored.checkpoint, bounds.latestOffset, clock.now()) &&
+        isFree(stored.checkpoint, clock.now())
+      ) {
         work.push({ subscription, stored, bounds });
       }
     }
   }
   return work;
+}
+
+/**
+ * A topic that does not exist yet is followed from its very beginning: the checkpoint of its first partition says
+ * so before there is a record that could be missed.
+ */
+const partitionsToCome: readonly PartitionBounds[] = [{ partition: 0, earliestOffset: 0n, latestOffset: 0n }];
+
+/**
+ * Where a partition is begun. Those of a topic seen for the first time are begun as the subscription asks, highest
+ * number first, so that one whose number lies above all known ones has joined later and is new in all its records.
+ */
+function startOf(
+  partition: number,
+  known: ReadonlyMap<number, StoredCheckpoint>,
+  subscription: Subscription,
+): Subscription['start'] {
+  const joined = known.size > 0 && partition > Math.max(...known.keys());
+  return joined ? 'earliest' : subscription.start;
 }
 
 function first(
@@ -154,10 +179,6 @@ function first(
 ) {
   const nextOffset = start === 'earliest' ? bounds.earliestOffset : bounds.latestOffset;
   return begin(place, { nextOffset, endOffset: bounds.latestOffset });
-}
-
-function placeOf({ topic, partition }: { topic: string; partition: number }): string {
-  return `${topic}:${partition}`;
 }
 
 /** Lets one part fail without the others; what failed is logged at once and thrown at the end. */

@@ -4,11 +4,12 @@ import {
   advance,
   type Checkpoint,
   claim,
+  type GapCause,
   holdBack,
   isFree,
+  passGap,
   type Retry,
   release,
-  skipLost,
 } from './checkpoint.ts';
 import type { CheckpointStore, StoredCheckpoint } from './ports.ts';
 
@@ -29,13 +30,13 @@ export interface HoldingOptions {
 export class Holding {
   readonly #options: HoldingOptions;
   #version: string;
-  #stored: Checkpoint;
+  #savedOffset: bigint;
   #checkpoint: Checkpoint;
 
   private constructor(options: HoldingOptions, stored: StoredCheckpoint) {
     this.#options = options;
     this.#version = stored.version;
-    this.#stored = stored.checkpoint;
+    this.#savedOffset = stored.checkpoint.nextOffset;
     this.#checkpoint = stored.checkpoint;
   }
 
@@ -69,16 +70,10 @@ export class Holding {
     this.#options.report.warn('drain.held-back', { ...this.#place(), offset, ...retry });
   }
 
-  skipLost(earliestOffset: bigint): void {
-    const lost = { fromOffset: this.#checkpoint.nextOffset, toOffset: earliestOffset };
-    this.#options.report.error('drain.records-lost', { ...this.#place(), ...lost });
-    this.#checkpoint = skipLost(this.#checkpoint, earliestOffset, this.#options.clock.now());
-  }
-
-  crossEmptyOffsets(toOffset: bigint): void {
-    const crossed = { fromOffset: this.#checkpoint.nextOffset, toOffset };
-    this.#options.report.warn('drain.empty-offsets-crossed', { ...this.#place(), ...crossed });
-    this.advance(toOffset);
+  passGap(toOffset: bigint, cause: GapCause): void {
+    const passed = { fromOffset: this.#checkpoint.nextOffset, toOffset, cause };
+    this.#options.report.error('drain.gap', { ...this.#place(), ...passed });
+    this.#checkpoint = passGap(this.#checkpoint, { toOffset, cause, atMs: this.#options.clock.now() });
   }
 
   sawEnd(endOffset: bigint): void {
@@ -93,12 +88,13 @@ export class Holding {
 
   /** Stores progress, if there is any, and renews the lease with it. False: the lease is lost. */
   async saveProgress(): Promise<boolean> {
-    return this.#checkpoint.nextOffset === this.#stored.nextOffset || this.#renew();
+    return this.#checkpoint.nextOffset === this.#savedOffset || this.#renew();
   }
 
-  /** Stores what is not yet stored and gives the lease up. False: it was lost before. */
-  release(): Promise<boolean> {
-    return this.#write(release(this.#checkpoint));
+  /** Stores what is not yet stored and gives the lease up; undefined: it was lost before. */
+  async release(): Promise<StoredCheckpoint | undefined> {
+    const released = await this.#write(release(this.#checkpoint));
+    return released ? { checkpoint: this.#checkpoint, version: this.#version } : undefined;
   }
 
   #renew(): Promise<boolean> {
@@ -110,7 +106,7 @@ export class Holding {
     const written = await this.#options.store.replace(checkpoint, this.#version);
     if (written === undefined) return false;
     this.#version = written.version;
-    this.#stored = checkpoint;
+    this.#savedOffset = checkpoint.nextOffset;
     this.#checkpoint = checkpoint;
     return true;
   }

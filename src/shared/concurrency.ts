@@ -1,6 +1,6 @@
 /**
- * Runs `work` over `items`, at most `limit` at a time, and waits for all of them. A failure does not stop the
- * others: the first one is thrown when all have ended.
+ * Runs `work` over `items`, at most `limit` at a time, and waits for all of them; `work` may add items at the end.
+ * A failure does not stop the others: the first one is thrown when all have ended.
  */
 export async function forEachLimited<T>(
   items: readonly T[],
@@ -8,9 +8,11 @@ export async function forEachLimited<T>(
   work: (item: T) => Promise<void>,
 ): Promise<void> {
   const failures: unknown[] = [];
-  const queue = items.values();
+  let next = 0;
   const worker = async () => {
-    for (const item of queue) {
+    while (next < items.length) {
+      const item = items[next] as T;
+      next += 1;
       try {
         await work(item);
       } catch (error) {

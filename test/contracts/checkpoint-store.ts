@@ -13,7 +13,7 @@ const full: Checkpoint = {
   lease: { owner: 'run-1', expiresAtMs: 1_795_000_000_123 },
   epoch: 7,
   retry: { failures: 2, atMs: 1_795_000_000_456, error: 'answered 503: "später"' },
-  gaps: [{ fromOffset: 0n, toOffset: 9007199254740993n, atMs: 1_795_000_000_000 }],
+  gaps: [{ fromOffset: 0n, toOffset: 9007199254740993n, atMs: 1_795_000_000_000, cause: 'empty' }],
 };
 
 /** What every checkpoint store promises; `makeStore` gives an empty one. */

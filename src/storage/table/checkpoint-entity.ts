@@ -14,7 +14,16 @@ const entity = z.object({
   leaseOwner: z.string(),
   leaseExpiresAtMs: z.number(),
   retry: json.pipe(z.object({ failures: z.int(), atMs: z.number(), error: z.string() }).nullable()),
-  gaps: json.pipe(z.array(z.object({ fromOffset: offset, toOffset: offset, atMs: z.number() }))),
+  gaps: json.pipe(
+    z.array(
+      z.object({
+        fromOffset: offset,
+        toOffset: offset,
+        atMs: z.number(),
+        cause: z.enum(['retention', 'empty']),
+      }),
+    ),
+  ),
 });
 
 /** Keys of a checkpoint in its table: the subscription, and topic and partition within it. */
