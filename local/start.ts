@@ -29,6 +29,7 @@ async function main(): Promise<void> {
   const stopping = new AbortController();
   // Ctrl-C under npm comes twice, from the terminal and from npm; the second must not cut the closing short.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping.abort());
+  const stopped = once(stopping.signal, 'abort');
 
   print('Starting token issuer, Kafka REST proxy, Table Storage, webhook sink and Functions host …');
   const cloud = await startCloud({ dir: stateDir, durable: true, ports: usualPorts });
@@ -41,7 +42,7 @@ async function main(): Promise<void> {
     await Promise.all([
       values['no-host'] ? undefined : sendSamples(hostUrl, stopping.signal),
       showCheckpoints(cloud, stopping.signal),
-      once(stopping.signal, 'abort'),
+      stopped,
     ]);
     print('\nStopping …');
   } finally {

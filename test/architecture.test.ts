@@ -13,7 +13,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   drain: ['delivery', 'events', 'shared'],
   delivery: ['events', 'shared'],
   'kafka-rest': ['ingest', 'drain', 'shared'],
-  storage: ['drain', 'shared'],
+  storage: ['drain', 'ingest', 'shared'],
   shared: [],
 };
 

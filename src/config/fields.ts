@@ -6,13 +6,18 @@ export type Settings = Readonly<Record<string, string | undefined>>;
 
 const reference = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 const wholeReference = /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/;
-/** Kafka's own rule for topic names (org.apache.kafka.common.internals.Topic). */
-export const topicName = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/;
 /** Six fields, seconds first, as the Functions timer trigger reads them (NCRONTAB). */
 export const sixFieldCron = /^\s*(?:[\d*,/-]+|[\d*,/A-Za-z-]+)(?:\s+[\d*,/A-Za-z-]+){5}\s*$/;
 
 /** The largest delay that a timer of the platform can hold, and a bound for every duration here. */
 export const durationMsMax = 2_147_483_647;
+
+/** Whether a text is a symmetric secret of Standard Webhooks: `whsec_` and the Base64 of 24 to 64 bytes. */
+export function isWebhookSecret(text: string): boolean {
+  const [, base64] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];
+  const bytes = Buffer.from(base64 ?? '', 'base64').length;
+  return bytes >= 24 && bytes <= 64;
+}
 
 /** Milliseconds, with a default. */
 export function duration(byDefault: number, description: string) {

@@ -39,7 +39,16 @@ export const ingestSchema = z
         allowedOrigins: z
           .union([z.literal('*'), z.array(z.string().min(1)).min(1)])
           .describe('Origins that may send here, as they name themselves; "*" for all.'),
-        ratePerMinute: count(120, 1_000_000, 'The rate that a sender is allowed.').optional(),
+        ratePerMinute: z
+          .int()
+          .min(1)
+          .max(1_000_000)
+          .optional()
+          .describe('Requests a minute that a sender is allowed; without it no limit is named.'),
+        callback: z
+          .boolean()
+          .default(false)
+          .describe('Consent by calling the URL that a sender gives, rather than in the answer.'),
       })
       .optional()
       .describe(

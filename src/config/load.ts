@@ -55,6 +55,11 @@ export function parseConfig(input: { file: string; text: string; settings: Setti
       parsed.error.issues.flatMap((issue) => describeIssue(issue)),
     );
   const problems = contradictions(parsed.data);
+  if (input.settings.WEBSITE_TIME_ZONE && Object.keys(parsed.data.schedules).length > 0) {
+    problems.push(
+      'schedules: the setting WEBSITE_TIME_ZONE must not be set, since timers are registered in UTC; give each schedule its timeZone',
+    );
+  }
   if (problems.length > 0) throw new ConfigError(input.file, problems);
   return parsed.data;
 }
@@ -86,10 +91,20 @@ function contradictions(config: BridgeConfig): string[] {
       problems.push(`routes.${index}.source: there is no source "${route.source}"; declare it under sources`);
     }
   });
+  if (config.ingest.outbox.leaseMs <= config.proxy.timeoutMs * 4) {
+    problems.push(
+      `ingest.outbox.leaseMs: must be more than four times proxy.timeoutMs (${config.proxy.timeoutMs}), or a lease could lapse during a produce`,
+    );
+  }
   for (const [name, subscription] of Object.entries(config.subscriptions)) {
     if (subscription.endpoint.timeoutMs * 2 > config.drain.leaseMs) {
       problems.push(
         `subscriptions.${name}.endpoint.timeoutMs: must be at most half of drain.leaseMs (${config.drain.leaseMs}), or a lease could lapse during an attempt`,
+      );
+    }
+    if (subscription.endpoint.timeoutMs * 2 > config.drain.budgetMs) {
+      problems.push(
+        `subscriptions.${name}.endpoint.timeoutMs: must be at most half of drain.budgetMs (${config.drain.budgetMs}), or no attempt would fit in a run`,
       );
     }
     if (new Set(subscription.topics).size !== subscription.topics.length) {

@@ -1,33 +1,92 @@
 import { z } from 'zod';
 import type { EventFilter } from '../events/filter.ts';
-import { topicName } from './fields.ts';
+import { isSelector, selectorRule } from '../events/selector.ts';
+import { topicName, topicNameRule, topicTemplateProblem } from '../events/topic.ts';
+
+const dialects = ['exact', 'prefix', 'suffix', 'all', 'any', 'not'] as const;
+
+const selector = z.string().refine(isSelector, { error: selectorRule });
 
 const filterSchema: z.ZodType<EventFilter> = z
   .lazy(() => {
-    const attributes = z.record(z.string(), z.string());
-    return z.union([
-      z.strictObject({ exact: attributes }),
-      z.strictObject({ prefix: attributes }),
-      z.strictObject({ suffix: attributes }),
-      z.strictObject({ all: z.array(filterSchema).min(1) }),
-      z.strictObject({ any: z.array(filterSchema).min(1) }),
-      z.strictObject({ not: filterSchema }),
-    ]);
+    // Neither names nor texts may be empty (CloudEvents Subscriptions API, section 3.2.4.1.1).
+    const values = z
+      .record(selector, z.string().min(1, 'must not be empty: it would say nothing'))
+      .refine((given) => Object.keys(given).length > 0, 'must name at least one attribute or JSON Pointer');
+    const filters = z.array(filterSchema).min(1, 'must hold at least one filter');
+    return z
+      .strictObject({
+        exact: values.optional().describe('Every value named is this text.'),
+        prefix: values.optional().describe('Every value named begins with this text.'),
+        suffix: values.optional().describe('Every value named ends with this text.'),
+        all: filters.optional().describe('All of these filters hold.'),
+        any: filters.optional().describe('At least one of these filters holds.'),
+        not: filterSchema.optional().describe('This filter does not hold.'),
+      })
+      .meta({ minProperties: 1, maxProperties: 1 })
+      .refine((filter) => Object.keys(filter).length === 1, {
+        error: `must have exactly one of ${dialects.join(', ')}; all combines several`,
+      })
+      .transform((filter) => filter as EventFilter);
   })
   .meta({
     id: 'EventFilter',
-    description: 'Which events are meant: exact, prefix, suffix, all, any or not.',
+    description:
+      'Which events are meant: exactly one of exact, prefix, suffix, all, any, not (CloudEvents Subscriptions API). Values are named by attribute, or by JSON Pointer into data, such as /order/state.',
   });
+
+const topic = z
+  .string()
+  .check((context) => {
+    const message = topicTemplateProblem(context.value);
+    if (message !== undefined) context.issues.push({ code: 'custom', message, input: context.value });
+  })
+  .describe(
+    'Where the record goes: a topic, or a template such as orders.{type} or orders.{/customer/region}. A value that a topic name cannot hold makes the event invalid.',
+  );
+
+const schemaRule = 'must be a JSON Schema (an object), or the path of a file that holds one';
+const invalidRule = 'must be "reject" or { "topic": "<name>" }';
 
 /** An entry of `routes`. */
 export const routeSchema = z.strictObject({
   name: z.string().min(1).optional().describe('Shown in answers and logs.'),
   source: z.string().optional().describe('Only events that came in by this source.'),
-  filter: filterSchema.optional().describe('Only events that fit.'),
-  topic: z.string().regex(topicName, 'must be a Kafka topic name').describe('Where the record goes.'),
-  key: z
+  filter: filterSchema.optional().describe('Only events that fit. A route without is a catch-all.'),
+  schema: z
+    .union([z.string({ error: schemaRule }).min(1), z.record(z.string(), z.unknown())], { error: schemaRule })
+    .optional()
+    .describe(
+      'A JSON Schema (draft 2020-12) that data must fit, or the path of its file beside host.json. format checks nothing.',
+    ),
+  transform: z
     .string()
-    .regex(/^(?:[a-z0-9]+|\/.*)$/, 'must be an attribute name, or a JSON Pointer into data such as /order/id')
+    .min(1)
+    .optional()
+    .describe('A JSONata expression over the event; its result becomes data, and no result drops the event.'),
+  topic,
+  key: selector
     .default('partitionkey')
     .describe('What becomes the key of the record: an attribute, or a JSON Pointer (RFC 6901) into data.'),
+  partition: selector
+    .optional()
+    .describe(
+      'What names the partition: an attribute, or a JSON Pointer into data. An event without a non-negative integer there is invalid.',
+    ),
+  value: z
+    .enum(['cloudevents', 'raw'])
+    .default('cloudevents')
+    .describe('What is written: the whole event (structured mode), or only its data.'),
+  onInvalid: z
+    .union(
+      [
+        z.literal('reject', { error: invalidRule }),
+        z.strictObject({ topic: z.string().regex(topicName, topicNameRule) }, { error: invalidRule }),
+      ],
+      { error: invalidRule },
+    )
+    .default('reject')
+    .describe(
+      'An event that does not fit the schema, or cannot be transformed or placed: reject it with 422, or write it to this topic, with the reason in its attribute rejectedreason.',
+    ),
 });

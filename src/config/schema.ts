@@ -1,13 +1,14 @@
 import { z } from 'zod';
+import { topicName, topicNameRule } from '../events/topic.ts';
 import {
   count,
   duration,
   durationMsMax,
   type Fields,
+  isWebhookSecret,
   makeFields,
   type Settings,
   sixFieldCron,
-  topicName,
 } from './fields.ts';
 import { ingestSchema } from './ingest.ts';
 import { routeSchema } from './routes.ts';
@@ -15,8 +16,6 @@ import { scheduleSchema } from './schedules.ts';
 import { sourceSchema } from './sources.ts';
 
 export type { Settings } from './fields.ts';
-
-const webhookSecret = /^whsec_[A-Za-z0-9+/]+={0,2}$/;
 
 /** Names become table keys, function names and parts of URLs. */
 const entryName = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
@@ -143,10 +142,7 @@ function storageSchema({ text, url, secret }: Fields) {
 
 function subscriptionSchema({ url, secret }: Fields) {
   return z.strictObject({
-    topics: z
-      .array(z.string().regex(topicName, 'must be a Kafka topic name'))
-      .min(1)
-      .describe('Topics to read.'),
+    topics: z.array(z.string().regex(topicName, topicNameRule)).min(1).describe('Topics to read.'),
     start: z
       .enum(['earliest', 'latest'])
       .default('latest')
@@ -156,8 +152,8 @@ function subscriptionSchema({ url, secret }: Fields) {
       signingSecrets: z
         .array(
           secret('A Standard Webhooks secret, whsec_ and Base64.').refine(
-            (value) => webhookSecret.test(value.reveal()),
-            'must be whsec_ followed by Base64',
+            (value) => isWebhookSecret(value.reveal()),
+            'must be whsec_ followed by the Base64 of 24 to 64 bytes',
           ),
         )
         .max(4)

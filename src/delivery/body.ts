@@ -10,8 +10,9 @@ const recordType = 'kafka.record';
  * stands, byte for byte; any other becomes the data of one, with JSON kept as JSON.
  */
 export function structuredBody(record: TopicRecord): string {
-  const value = record.value === null ? null : jsonOrText(record.value);
-  if (record.value !== null && parseCloudEvent(value).ok) return record.value;
+  const { value } = record;
+  const parsed = value === null ? undefined : jsonOrUndefined(value);
+  if (value !== null && parsed !== undefined && parseCloudEvent(parsed).ok) return value;
   const event = {
     specversion: '1.0',
     id: webhookIdOf(record),
@@ -19,11 +20,13 @@ export function structuredBody(record: TopicRecord): string {
     type: recordType,
     ...timeOf(record),
     datacontenttype: 'application/json',
-    data: value,
   };
   const keyed = { ...event, partitionkey: record.key };
   // A key may hold what an attribute must not, such as control characters.
-  return JSON.stringify(record.key !== null && parseCloudEvent(keyed).ok ? keyed : event);
+  const attributes = JSON.stringify(record.key !== null && parseCloudEvent(keyed).ok ? keyed : event);
+  // The text of the value is put in as it stands: however deep it is nested, it is not written anew.
+  const data = parsed === undefined ? JSON.stringify(value) : value;
+  return `${attributes.slice(0, -1)},"data":${data}}`;
 }
 
 /** No time where the broker keeps none that a date can hold. */
@@ -32,10 +35,11 @@ function timeOf(record: TopicRecord): { time?: string } {
   return Number.isNaN(date.getTime()) ? {} : { time: date.toISOString() };
 }
 
-function jsonOrText(text: string): unknown {
+/** Undefined for what is no JSON, and for what is nested too deeply to be read. */
+function jsonOrUndefined(text: string): unknown {
   try {
     return parseJson(text);
   } catch {
-    return text;
+    return undefined;
   }
 }

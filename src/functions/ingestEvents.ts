@@ -1,24 +1,29 @@
 import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
-import { receive } from '../composition.ts';
+import { receive, shakeHands } from '../composition.ts';
 
-/** `POST /api/events/{source?}`: a CloudEvent in structured mode, or plain JSON for a source. */
+/** `POST /api/events/{source?}`: CloudEvents in any mode, or plain JSON for a source; `OPTIONS`: the handshake. */
 export async function ingestEvents(
   request: HttpRequest,
   context: InvocationContext,
 ): Promise<HttpResponseInit> {
-  return receive(
-    {
-      sourceName: request.params.source,
-      contentType: request.headers.get('content-type') ?? undefined,
-      binaryMode: request.headers.has('ce-specversion'),
-      body: new Uint8Array(await request.arrayBuffer()),
-    },
-    context,
-  );
+  const header = (name: string) => request.headers.get(name) ?? undefined;
+  if (request.method === 'OPTIONS') {
+    const handshake = {
+      origin: header('webhook-request-origin'),
+      callback: header('webhook-request-callback'),
+      rate: header('webhook-request-rate'),
+    };
+    return shakeHands(handshake, context);
+  }
+  return receive({
+    sourceName: request.params.source,
+    headers: request.headers,
+    body: new Uint8Array(await request.arrayBuffer()),
+  });
 }
 
 app.http('ingestEvents', {
-  methods: ['POST'],
+  methods: ['POST', 'OPTIONS'],
   route: 'events/{source?}',
   authLevel: 'function',
   handler: ingestEvents,

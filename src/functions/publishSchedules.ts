@@ -1,9 +1,9 @@
 import { app } from '@azure/functions';
-import { config, publishSchedule } from '../composition.ts';
+import { publishSchedule, timerCrons } from '../composition.ts';
 
 /** Registers one timer function, `publish-<name>`, for each configured schedule. */
 export function publishSchedules(): void {
-  for (const [name, { cron }] of Object.entries(config.schedules)) {
+  for (const [name, cron] of timerCrons) {
     app.timer(`publish-${name}`, {
       schedule: cron,
       handler: (timer, context) => publishSchedule(name, timer, context),

@@ -1,84 +1,115 @@
 import type { CloudEvent } from '../events/cloud-event.ts';
 import { SluiceError } from '../shared/error.ts';
-import type { WriteOutcome, WriteRecords } from './ports.ts';
-import { chooseRoute, type Route, toRecord } from './route.ts';
+import type { Telemetry } from '../shared/telemetry.ts';
+import type { Carry } from './batcher.ts';
+import type { Fate } from './keep.ts';
+import type { Once } from './once.ts';
+import type { OutgoingRecord } from './ports.ts';
+import type { Routed, Router } from './route.ts';
 
-/** What became of an event: written to a topic, or of no interest to any route, or not written. */
+/**
+ * What became of an event: the fate of its record, or why it has none. `withheld` events are good ones of a batch
+ * that is refused whole.
+ */
 export type Outcome =
-  | {
-      readonly kind: 'produced';
-      readonly topic: string;
-      readonly partition?: number;
-      readonly offset?: bigint;
-    }
-  | { readonly kind: 'unrouted' }
-  | { readonly kind: 'failed'; readonly topic: string; readonly code: string; readonly message: string };
+  | (Fate & { readonly topic: string })
+  | Exclude<Routed, { readonly kind: 'record' }>
+  | { readonly kind: 'withheld' };
+
+/** Where events came from. */
+export interface Origin {
+  /** The source by which they came, if they came by one; routes may ask for it. */
+  readonly source?: string | undefined;
+  /** For how long what is sent again is recognised by its id; undefined: never. */
+  readonly windowMs?: number | undefined;
+  /** True when one event that no route takes refuses them all, before anything is written. */
+  readonly whole: boolean;
+}
 
 /** What accepting needs. */
 export interface AcceptOptions {
-  readonly routes: readonly Route[];
-  readonly write: WriteRecords;
+  readonly router: Router;
+  readonly carry: Carry<Fate>;
+  readonly once: Once;
+  readonly telemetry: Telemetry;
 }
 
 /**
- * Takes events in: routes each and writes it, one call a topic. Outcomes stand in the order of the events, and
- * `produced` means that the log has confirmed the record.
- *
- * @param source the source by which the events came in, where they came by one.
+ * Takes events in: routes each, then keeps its record. Outcomes stand in the order of the events; `produced` means
+ * that the log has confirmed the record, `queued` that the outbox holds it.
  */
 export async function acceptEvents(
-  { routes, write }: AcceptOptions,
+  options: AcceptOptions,
   events: readonly CloudEvent[],
-  source?: string,
+  origin: Origin,
 ): Promise<readonly Outcome[]> {
-  const outcomes: Outcome[] = events.map(() => ({ kind: 'unrouted' }));
-  const byTopic = new Map<string, { index: number; event: CloudEvent; route: Route }[]>();
-  for (const [index, event] of events.entries()) {
-    const route = chooseRoute(routes, event, source);
-    if (route === undefined) continue;
-    byTopic.set(route.topic, [...(byTopic.get(route.topic) ?? []), { index, event, route }]);
-  }
-  await Promise.all(
-    [...byTopic].map(async ([topic, routed]) => {
-      const written = await write(
-        topic,
-        routed.map(({ event, route }) => toRecord(event, route)),
-      );
-      for (const [position, { index }] of routed.entries())
-        outcomes[index] = outcomeOf(topic, written[position]);
+  const routed = await Promise.all(events.map((event) => options.router.route(event, origin.source)));
+  const refused = origin.whole && routed.some(isRefused);
+  const outcomes = await Promise.all(
+    routed.map((route, index): Outcome | Promise<Outcome> => {
+      if (route.kind !== 'record') return route;
+      const event = events[index];
+      return refused || event === undefined ? { kind: 'withheld' } : keep(options, event, route, origin);
     }),
   );
+  for (const outcome of outcomes) {
+    options.telemetry.count('sluice.events', 1, { outcome: outcome.kind, source: origin.source ?? '' });
+  }
   return outcomes;
 }
 
-function outcomeOf(topic: string, written: WriteOutcome | undefined): Outcome {
-  if (written === undefined) {
-    return {
-      kind: 'failed',
-      topic,
-      code: 'ingest.unanswered',
-      message: 'the log said nothing of this record',
-    };
-  }
-  if (!written.ok) return { kind: 'failed', topic, code: written.code, message: written.message };
-  const { ok: _, ...position } = written;
-  return { kind: 'produced', topic, ...position };
+/** Whether an event can never be taken in as it is. */
+export function isRefused(outcome: Routed | Outcome): boolean {
+  return outcome.kind === 'unrouted' || outcome.kind === 'invalid';
 }
 
-/** An event that came by a trigger without an answer could not be written; the platform is to try again. */
-export class NotProducedError extends SluiceError {
-  constructor(outcome: Exclude<Outcome, { kind: 'produced' }>) {
-    const message =
-      outcome.kind === 'unrouted'
-        ? 'no route fits the event; add one under routes'
-        : `the topic ${outcome.topic} did not take the event: ${outcome.code}`;
-    super({ code: `ingest.${outcome.kind}`, message, retryable: true });
+async function keep(
+  { carry, once }: AcceptOptions,
+  event: CloudEvent,
+  { topic, record }: { readonly topic: string; readonly record: OutgoingRecord },
+  { source, windowMs }: Origin,
+): Promise<Outcome> {
+  const write = async () => {
+    const [fate] = await carry(topic, [record]);
+    if (fate === undefined) throw new Error(`nothing was said of the record of event ${event.id}`);
+    return fate;
+  };
+  if (windowMs === undefined) return { ...(await write()), topic };
+  // Source and id together name an event (CloudEvents, "id").
+  const name = `${event.source} ${event.id}`;
+  return { ...(await once({ source: source ?? event.source, id: name, windowMs }, write)), topic };
+}
+
+/** An event that came by a trigger without an answer could not be kept; the platform is to try again. */
+export class NotKeptError extends SluiceError {
+  constructor(outcome: Extract<Outcome, { kind: 'failed' }>) {
+    const message = `neither the topic ${outcome.topic} nor the outbox took the event: ${outcome.code}`;
+    super({ code: 'ingest.not-kept', message, retryable: true });
   }
 }
 
-/** @throws {NotProducedError} unless every event was written. */
-export function assertProduced(outcomes: readonly Outcome[]): void {
+/**
+ * Settles events that came by a trigger without an answer. What can never be taken in is buried, with its payload
+ * and the reason, so that it is not sent again for ever; what could not be kept now is thrown back.
+ *
+ * @throws {NotKeptError} when an event is to come again.
+ */
+export async function settleUnanswered(
+  events: readonly CloudEvent[],
+  outcomes: readonly Outcome[],
+  bury: (event: CloudEvent, reason: { readonly code: string; readonly message: string }) => Promise<void>,
+): Promise<void> {
+  for (const [index, outcome] of outcomes.entries()) {
+    const event = events[index];
+    if (event !== undefined && isRefused(outcome)) await bury(event, reasonOf(outcome));
+  }
   for (const outcome of outcomes) {
-    if (outcome.kind !== 'produced') throw new NotProducedError(outcome);
+    if (outcome.kind === 'failed') throw new NotKeptError(outcome);
   }
+}
+
+function reasonOf(outcome: Outcome): { code: string; message: string } {
+  if (outcome.kind !== 'invalid') return { code: 'ingest.unrouted', message: 'no route fits the event' };
+  const message = outcome.problems.map((problem) => `${problem.path}: ${problem.message}`).join('; ');
+  return { code: 'ingest.invalid', message };
 }

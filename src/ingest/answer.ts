@@ -1,6 +1,6 @@
 import type { CloudEvent } from '../events/cloud-event.ts';
 import { rawInteger } from '../shared/json.ts';
-import type { Outcome } from './accept.ts';
+import { isRefused, type Outcome } from './accept.ts';
 import { type Problem, problem } from './problem.ts';
 
 /** An HTTP answer, ready to be sent. */
@@ -10,28 +10,24 @@ export interface Answer {
   readonly body: string;
 }
 
-/** The answer for an event that was taken in: 202 once the log has confirmed it, else why not. */
-export function answerFor(event: CloudEvent, outcome: Outcome, retryAfterSeconds: number): Answer {
-  switch (outcome.kind) {
-    case 'produced': {
-      const { topic, partition, offset } = outcome;
-      const position = { topic, partition, offset: offset === undefined ? undefined : rawInteger(offset) };
-      const body = JSON.stringify({ events: [{ id: event.id, outcome: 'produced', ...position }] });
-      return { status: 202, headers: { 'content-type': 'application/json' }, body };
-    }
-    case 'unrouted':
-      return problemAnswer(
-        problem(
-          'no-route',
-          `no route fits an event of type ${event.type} and source ${event.source}; see routes`,
-        ),
-      );
-    case 'failed':
-      return problemAnswer(
-        problem('not-produced', `${outcome.code}: the topic ${outcome.topic} did not take it; send it again`),
-        { 'retry-after': String(retryAfterSeconds) },
-      );
+/**
+ * The answer for events that were taken in, or not: 202 once each of them is kept; 404 or 422 when one of them can
+ * never be, and then none is; 503 when one could not be kept now, and then all are to be sent again.
+ */
+export function answerFor(
+  events: readonly CloudEvent[],
+  outcomes: readonly Outcome[],
+  retryAfterSeconds: number,
+): Answer {
+  const refused = outcomes.findIndex(isRefused);
+  if (refused >= 0) return refusal(events, outcomes, refused);
+  const failed = outcomes.find((outcome) => outcome.kind === 'failed');
+  if (failed !== undefined) {
+    const detail = `${failed.code}: the topic ${failed.topic} did not take it, and neither did the outbox; send it again`;
+    return problemAnswer(problem('not-kept', detail), { 'retry-after': String(retryAfterSeconds) });
   }
+  const body = JSON.stringify({ events: events.map((event, index) => describe(event, outcomes[index])) });
+  return { status: 202, headers: { 'content-type': 'application/json' }, body };
 }
 
 /** The answer that carries a problem document. */
@@ -41,4 +37,38 @@ export function problemAnswer(document: Problem, headers: Readonly<Record<string
     headers: { 'content-type': 'application/problem+json', ...headers },
     body: JSON.stringify(document),
   };
+}
+
+function refusal(events: readonly CloudEvent[], outcomes: readonly Outcome[], index: number): Answer {
+  const event = events[index];
+  const outcome = outcomes[index];
+  const which = events.length > 1 ? `event ${index} of the batch (id ${event?.id}): ` : '';
+  const whole = events.length > 1 ? '; nothing of the batch was taken in' : '';
+  if (outcome?.kind === 'invalid') {
+    const detail = `${which}it can be no record of its route${whole}`;
+    return problemAnswer({ ...problem('invalid-data', detail), errors: outcome.problems });
+  }
+  const detail = `${which}no route fits an event of type ${event?.type} and source ${event?.source}${whole}`;
+  return problemAnswer(problem('no-route', detail));
+}
+
+function describe({ id }: CloudEvent, outcome: Outcome | undefined): object {
+  switch (outcome?.kind) {
+    case 'produced': {
+      const { topic, partition, offset } = outcome;
+      return {
+        id,
+        outcome: 'produced',
+        topic,
+        partition,
+        offset: offset === undefined ? offset : rawInteger(offset),
+      };
+    }
+    case 'queued':
+      return { id, outcome: 'queued', topic: outcome.topic };
+    case 'dead-lettered':
+      return { id, outcome: 'dead-lettered', topic: outcome.topic, code: outcome.code };
+    default:
+      return { id, outcome: outcome?.kind };
+  }
 }

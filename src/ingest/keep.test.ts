@@ -5,6 +5,7 @@ import { SluiceError } from '../shared/error.ts';
 import { silentLog } from '../shared/log.ts';
 import { silentTelemetry } from '../shared/telemetry.ts';
 import { createKeep, type IngestDeadLetter, type KeepOptions } from './keep.ts';
+import { RecordTooLargeError } from './outbox-ports.ts';
 import type { OutgoingRecord, WriteOutcome } from './ports.ts';
 
 const storageAway = new SluiceError({ code: 'storage.unavailable', message: 'away', retryable: true });
@@ -34,6 +35,7 @@ function setup(outcome: (value: unknown) => WriteOutcome, changes: Partial<KeepO
       },
     },
     ordering: 'relaxed',
+    answerWithinMs: 15_000,
     bury: async (letter) => {
       if (!state.storage) throw storageAway;
       buried.push(letter);
@@ -108,4 +110,29 @@ test('strict ordering queues behind a backlog, relaxed passes it', async () => {
 test('without an outbox a failure is the sender’s to repeat', async () => {
   const { run } = setup(() => kafkaAway, { outbox: undefined });
   assert.deepEqual(await run('a'), ['failed']);
+});
+
+test('a log that hangs is not waited for longer than senders wait', async () => {
+  const { run, clock, queued } = setup(() => ok, { write: () => new Promise(() => undefined) });
+  const kinds = run('a');
+  await clock.advance(15_000);
+  assert.deepEqual(await kinds, ['queued']);
+  assert.deepEqual(queued, ['a']);
+});
+
+test('a record that even the outbox cannot hold is given up alone', async () => {
+  const queued: unknown[] = [];
+  const { run, buried } = setup(() => kafkaAway, {
+    outbox: {
+      add: async (_topic, records) => {
+        const index = records.findIndex(({ value }) => value === 'huge');
+        if (index >= 0) throw new RecordTooLargeError(index, 2, 1);
+        queued.push(...records.map(({ value }) => value));
+      },
+      hasBacklog: async () => false,
+    },
+  });
+  assert.deepEqual(await run('a', 'huge', 'b'), ['queued', 'dead-lettered', 'queued']);
+  assert.deepEqual(queued, ['a', 'b']);
+  assert.equal(buried[0]?.code, 'outbox.record-too-large');
 });

@@ -3,6 +3,7 @@ import { describeError, SluiceError } from '../shared/error.ts';
 import type { Log } from '../shared/log.ts';
 import type { Telemetry } from '../shared/telemetry.ts';
 import type { Carry } from './batcher.ts';
+import { RecordTooLargeError } from './outbox-ports.ts';
 import type { OutgoingRecord, WriteOutcome, WriteRecords } from './ports.ts';
 
 /**
@@ -39,6 +40,8 @@ export interface KeepOptions {
   readonly ordering: 'strict' | 'relaxed';
   /** Resolves when the letter is stored durably. */
   readonly bury: (letter: IngestDeadLetter) => Promise<void>;
+  /** A log that takes longer than this is taken for away. */
+  readonly answerWithinMs: number;
   readonly clock: Clock;
   readonly report: Log;
   readonly telemetry: Telemetry;
@@ -53,7 +56,7 @@ const awayMs = 2_000;
  * outbox: twice is allowed, never is not.
  */
 export function createKeep(options: KeepOptions): Carry<Fate> {
-  const { write, clock, telemetry } = options;
+  const { clock, telemetry } = options;
   const awayUntilMs = new Map<string, number>();
 
   return async (topic, records) => {
@@ -63,7 +66,7 @@ export function createKeep(options: KeepOptions): Carry<Fate> {
 
     const startedAtMs = clock.now();
     const outcomes = await telemetry.span('sluice.produce', { topic, records: records.length }, () =>
-      write(topic, records),
+      inTime(options, topic, records),
     );
     telemetry.record('sluice.produce.duration_ms', clock.now() - startedAtMs, { topic });
     telemetry.record('sluice.batch.records', records.length, { topic });
@@ -71,6 +74,31 @@ export function createKeep(options: KeepOptions): Carry<Fate> {
     else awayUntilMs.delete(topic);
     return settle(options, topic, records, outcomes);
   };
+}
+
+/** Writes, but waits no longer than senders do; what comes of it later no longer matters to them. */
+async function inTime(
+  { write, clock, answerWithinMs }: KeepOptions,
+  topic: string,
+  records: readonly OutgoingRecord[],
+): Promise<readonly WriteOutcome[]> {
+  const ended = new AbortController();
+  const overdue = clock.sleep(answerWithinMs, ended.signal).then(
+    () =>
+      records.map(
+        (): WriteOutcome => ({
+          ok: false,
+          code: 'ingest.overdue',
+          message: `no answer within ${answerWithinMs} ms`,
+        }),
+      ),
+    () => [],
+  );
+  try {
+    return await Promise.race([write(topic, records), overdue]);
+  } finally {
+    ended.abort();
+  }
 }
 
 /** A failure that time may mend. */
@@ -138,8 +166,23 @@ async function queue(
     options.telemetry.count('sluice.spilled', records.length, { topic });
     return records.map(() => ({ kind: 'queued' }));
   } catch (error) {
+    if (error instanceof RecordTooLargeError) return queueWithout(options, topic, records, error);
     return failAll(options, topic, records, error);
   }
+}
+
+/** A record that no batch of the outbox can hold is given up; the others are queued. */
+async function queueWithout(
+  options: KeepOptions,
+  topic: string,
+  records: readonly OutgoingRecord[],
+  { index, code, message }: RecordTooLargeError,
+): Promise<readonly Fate[]> {
+  const [record] = records.slice(index, index + 1);
+  const fate = record === undefined ? unsaid : await bury(options, { topic, record, code, message });
+  const rest = records.toSpliced(index, 1);
+  const fates = rest.length === 0 ? [] : await queue(options, topic, rest);
+  return fates.toSpliced(index, 0, fate);
 }
 
 async function bury(options: KeepOptions, letter: IngestDeadLetter): Promise<Fate> {

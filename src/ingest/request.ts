@@ -1,86 +1,84 @@
-import { type CloudEvent, parseCloudEvent, structuredContentType } from '../events/cloud-event.ts';
-import { parseJson } from '../shared/json.ts';
+import { type CloudEvent, structuredContentType } from '../events/cloud-event.ts';
+import {
+  batchContentType,
+  type EventLimits,
+  type HttpHeaders,
+  readCloudEvents,
+} from '../events/http-binding.ts';
+import { readJsonBody } from '../events/json-body.ts';
+import { isJson, isUtf8, parseMediaType } from '../events/media-type.ts';
 import { type Problem, problem } from './problem.ts';
 
 /** What an HTTP request brought, before anything of it is believed. */
 export interface EventRequest {
-  readonly contentType: string | undefined;
-  readonly body: string;
+  readonly headers: HttpHeaders;
+  readonly body: Uint8Array;
   /** The source named in the URL, if any, and the type that its plain JSON gets. */
   readonly source: { readonly name: string; readonly type: string } | undefined;
-  /** True when the request carries `ce-specversion`, which makes it a CloudEvent in binary mode. */
-  readonly binaryMode: boolean;
 }
 
-/** What a request without an event of its own gets. */
-export interface EventDefaults {
-  readonly id: string;
-  readonly nowMs: number;
+/** What reading needs. */
+export interface ReadOptions {
+  readonly limits: EventLimits;
+  /** The id of an event that is made of plain JSON. */
+  readonly newId: () => string;
+  readonly now: () => number;
 }
+
+/** The events of a request, in its order and possibly none, or why it is refused. */
+export type EventsRead = { readonly events: readonly CloudEvent[] } | { readonly problem: Problem };
 
 /**
- * Reads the event of a request: a CloudEvent in structured mode (HTTP binding, section 3.2), or plain JSON, which
- * becomes the data of a new event.
+ * Reads the events of a request: CloudEvents in structured, binary or batched mode, or plain JSON, which becomes
+ * the data of one new event. One event that is wrong refuses the whole request.
  */
-export function readEvent(
-  request: EventRequest,
-  defaults: EventDefaults,
-): { readonly event: CloudEvent } | { readonly problem: Problem } {
-  const mediaType = request.contentType?.split(';')[0]?.trim().toLowerCase() ?? '';
-  const structured = mediaType === structuredContentType;
-  if (request.binaryMode || !(structured || isPlainJson(mediaType))) {
-    return { problem: unsupported(request, mediaType) };
-  }
-  let json: unknown;
-  try {
-    json = parseJson(request.body);
-  } catch (error) {
-    const detail = `the body is not JSON: ${error instanceof Error ? error.message : String(error)}`;
-    return { problem: problem('malformed-body', detail) };
-  }
-  if (!structured) return wrap(json, request, defaults);
-  const parsed = parseCloudEvent(json);
-  if (parsed.ok) return { event: parsed.event };
-  const { attribute, message } = parsed.problem;
-  return { problem: problem('invalid-event', `${attribute} ${message}`) };
+export function readEvents(options: ReadOptions, request: EventRequest): EventsRead {
+  const { headers, body } = request;
+  const read = readCloudEvents({ headers, body, limits: options.limits });
+  if (read === undefined) return readPlainJson(options, request);
+  return read.ok ? { events: read.events } : { problem: problem(read.kind, read.detail) };
 }
 
-function isPlainJson(mediaType: string): boolean {
-  if (mediaType.startsWith('application/cloudevents')) return false;
-  return mediaType === 'application/json' || mediaType.endsWith('+json');
+/** The problem of a body that is too large to be looked at, before anything else is done with it. */
+export function bodySizeProblem(body: Uint8Array, bodyBytesMax: number): Problem | undefined {
+  if (body.byteLength <= bodyBytesMax) return undefined;
+  const detail = `${body.byteLength} bytes; at most ${bodyBytesMax} are taken (limits.bodyBytesMax)`;
+  return problem('body-too-large', detail);
 }
 
-function wrap(
-  data: unknown,
-  { source }: EventRequest,
-  { id, nowMs }: EventDefaults,
-): { event: CloudEvent } | { problem: Problem } {
+function readPlainJson(
+  { limits, newId, now }: ReadOptions,
+  { headers, body, source }: EventRequest,
+): EventsRead {
+  const mediaType = parseMediaType(headers.get('content-type') ?? undefined);
+  if (!isJson(mediaType)) return { problem: unsupported(mediaType.essence) };
+  if (!isUtf8(mediaType)) {
+    const detail = `charset ${mediaType.charset} is not supported; send JSON as UTF-8`;
+    return { problem: problem('unsupported-format', detail) };
+  }
+  const json = readJsonBody(body, limits.depthMax);
+  if (!json.ok) return { problem: problem(json.kind, json.detail) };
   if (source === undefined) {
     const detail =
       'plain JSON is taken at /api/events/{source} only; a CloudEvent needs no source in the URL';
     return { problem: problem('unknown-source', detail) };
   }
-  return {
-    event: {
-      specversion: '1.0',
-      id,
-      source: `/sources/${source.name}`,
-      type: source.type,
-      time: new Date(nowMs).toISOString(),
-      datacontenttype: 'application/json',
-      data,
-    },
+  const event: CloudEvent = {
+    specversion: '1.0',
+    id: newId(),
+    source: `/sources/${source.name}`,
+    type: source.type,
+    time: new Date(now()).toISOString(),
+    datacontenttype: 'application/json',
+    data: json.value,
   };
+  return { events: [event] };
 }
 
-function unsupported({ binaryMode }: EventRequest, mediaType: string): Problem {
-  const supported = `${structuredContentType} (one event) and application/json (plain data) are supported`;
-  if (binaryMode) return problem('unsupported-format', `binary mode is not supported; ${supported}`);
-  if (mediaType === 'application/cloudevents-batch+json') {
-    return problem('unsupported-format', `batches are not supported; ${supported}`);
-  }
+function unsupported(essence: string): Problem {
+  const supported = `${structuredContentType}, ${batchContentType}, any type with ce- headers, and application/json (plain data)`;
   return problem(
     'unsupported-format',
-    `content-type ${mediaType || '(none)'} is not supported; ${supported}`,
+    `content-type ${essence || '(none)'} is not supported; ${supported} are`,
   );
 }

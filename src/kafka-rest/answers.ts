@@ -56,17 +56,19 @@ const recordsAnswer = z.union([
   z.array(consumedRecord),
   z.object({ records: z.array(consumedRecord) }).transform((answer) => answer.records),
 ]);
-const errorAnswer = z.object({ error_code: z.int().nullish(), message: z.string().nullish() });
-const offsetsAnswer = z.object({
-  offsets: z.array(
-    z.object({
-      partition: z.int().nullish(),
-      offset: int64.nullish(),
-      error_code: z.int().nullish(),
-      error: z.string().nullish(),
-    }),
-  ),
+const errorAnswer = z.object({
+  error_code: z.union([z.int(), z.string()]).nullish(),
+  message: z.string().nullish(),
+  error: z.unknown().optional(),
 });
+/** Proxies give error codes as numbers or strings, and errors as text or objects. */
+const recordAnswer = z.object({
+  partition: z.int().nullish(),
+  offset: int64.nullish(),
+  error_code: z.union([z.int(), z.string()]).nullish(),
+  error: z.unknown().optional(),
+});
+const recordAnswers = z.array(recordAnswer);
 
 /** A Kafka broker. */
 export type Broker = z.output<typeof broker>;
@@ -122,45 +124,53 @@ export function readPage(answer: HttpAnswer, askedOffset: bigint): Page {
 
 /**
  * Reads the answer of `produce`, documented only as "string": every 2xx is success, unless the body reports
- * errors for single records, as `{"offsets": [{partition, offset, error_code, error}]}` can.
+ * errors, of single records as `{"offsets": [{partition, offset, error_code, error}]}` (or the bare list), or of
+ * the whole call.
  *
  * @throws {KafkaRestError} when the body reports errors that cannot be told apart by record.
  */
 export function readProduceOutcomes(answer: HttpAnswer, recordCount: number): ProduceOutcome[] {
   const body = jsonOrUndefined(answer.body);
-  const offsets = offsetsAnswer.safeParse(body);
-  if (!offsets.success) {
+  if (typeof body !== 'object' || body === null)
+    return Array.from({ length: recordCount }, () => ({ ok: true }));
+  const list = Array.isArray(body) ? body : 'offsets' in body ? body.offsets : undefined;
+  if (list === undefined) {
     const whole = errorAnswer.safeParse(body);
-    if (whole.success && typeof whole.data.error_code === 'number' && whole.data.error_code !== 0) {
-      throw recordError(whole.data.error_code, whole.data.message, answer.status);
-    }
+    if (!whole.success || isError(whole.data))
+      throw unreadable(answer, 'it reports an error of the whole call');
     return Array.from({ length: recordCount }, () => ({ ok: true }));
   }
-  const outcomes = offsets.data.offsets.map(
-    (entry): ProduceOutcome =>
-      entry.error_code || entry.error
-        ? { ok: false, error: recordError(entry.error_code, entry.error, answer.status) }
-        : {
-            ok: true,
-            ...(typeof entry.partition === 'number' && { partition: entry.partition }),
-            ...(typeof entry.offset === 'bigint' && { offset: entry.offset }),
-          },
-  );
-  if (outcomes.length === recordCount) return outcomes;
-  throw new KafkaRestError({
-    code: 'kafka-rest.unreadable',
-    message: `the proxy answered for ${outcomes.length} records where ${recordCount} were sent`,
-    retryable: true,
-    notTaken: false,
-    status: answer.status,
-  });
+  const records = recordAnswers.safeParse(list);
+  if (!records.success) throw unreadable(answer, z.prettifyError(records.error));
+  if (records.data.length !== recordCount) {
+    throw unreadable(answer, `it speaks of ${records.data.length} records where ${recordCount} were sent`);
+  }
+  return records.data.map((record) => outcomeOf(record, answer.status));
+}
+
+function outcomeOf(record: z.output<typeof recordAnswer>, status: number): ProduceOutcome {
+  if (isError(record)) return { ok: false, error: recordError(record, status) };
+  const { partition, offset } = record;
+  const placed = typeof offset === 'bigint' && offset >= 0n;
+  return { ok: true, ...(typeof partition === 'number' && { partition }), ...(placed && { offset }) };
+}
+
+/** Zero is Kafka's code for no error. */
+function isError({
+  error_code,
+  error,
+}: {
+  error_code?: number | string | null | undefined;
+  error?: unknown;
+}): boolean {
+  return Boolean(error) || (Boolean(error_code) && error_code !== '0');
 }
 
 /** The error that an answer outside 2xx stands for. */
 export function readError(answer: HttpAnswer, nowMs: number): KafkaRestError {
   const { status } = answer;
   const parsed = errorAnswer.safeParse(jsonOrUndefined(answer.body));
-  const proxyCode = parsed.success ? (parsed.data.error_code ?? undefined) : undefined;
+  const proxyCode = parsed.success ? codeOf(parsed.data.error_code) : undefined;
   const said = parsed.success && parsed.data.message ? `: ${parsed.data.message.slice(0, 500)}` : '';
   const kind = statusKinds.find((row) => row.covers(status)) ?? otherStatus;
   return new KafkaRestError({
@@ -218,27 +228,33 @@ const otherStatus = { code: 'kafka-rest.failed', retryable: true, notTaken: fals
 function read<T>(schema: z.ZodType<T>, answer: HttpAnswer): T {
   const parsed = schema.safeParse(jsonOrUndefined(answer.body));
   if (parsed.success) return parsed.data;
-  throw new KafkaRestError({
-    code: 'kafka-rest.unreadable',
-    message: `the proxy's answer is not of the contract: ${z.prettifyError(parsed.error).slice(0, 500)}`,
-    retryable: true,
-    notTaken: false,
-    status: answer.status,
-  });
+  throw unreadable(answer, z.prettifyError(parsed.error));
 }
 
-function recordError(
-  proxyCode: number | null | undefined,
-  said: string | null | undefined,
-  status: number,
-): KafkaRestError {
+function recordError({ error_code, error }: z.output<typeof recordAnswer>, status: number): KafkaRestError {
+  const said = typeof error === 'string' ? error : error ? JSON.stringify(error) : `error ${error_code}`;
   return new KafkaRestError({
     code: 'kafka-rest.record-failed',
-    message: `the proxy could not write the record: ${(said ?? `error ${proxyCode}`).slice(0, 500)}`,
+    message: `the proxy could not write the record: ${said.slice(0, 500)}`,
     retryable: true,
     notTaken: false,
     status,
-    proxyCode: proxyCode ?? undefined,
+    proxyCode: codeOf(error_code),
+  });
+}
+
+function codeOf(code: number | string | null | undefined): number | undefined {
+  const number = Number(code ?? Number.NaN);
+  return Number.isInteger(number) ? number : undefined;
+}
+
+function unreadable(answer: HttpAnswer, why: string): KafkaRestError {
+  return new KafkaRestError({
+    code: 'kafka-rest.unreadable',
+    message: `the proxy's answer is not of the contract: ${why.slice(0, 500)}`,
+    retryable: true,
+    notTaken: false,
+    status: answer.status,
   });
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createManualClock } from '../../test/support/manual-clock.ts';
 import type { Clock } from '../shared/clock.ts';
 import { type HttpAnswer, HttpError, type HttpRequest } from '../shared/http.ts';
 import { createKafkaRest } from './client.ts';
@@ -10,6 +11,8 @@ type Scripted = { status?: number; headers?: Record<string, string>; body?: unkn
 const refused = new HttpError({ failure: 'connect', message: 'cannot connect' });
 const broken = new HttpError({ failure: 'broken', message: 'the connection broke' });
 
+const timeoutMs = 1_000;
+
 /** A client over answers given beforehand; it keeps what was sent and how long it waited. */
 function scripted(...answers: Scripted[]) {
   const sent: HttpRequest[] = [];
@@ -18,7 +21,10 @@ function scripted(...answers: Scripted[]) {
   let tokenNumber = 1;
   const clock: Clock = {
     now: () => nowMs,
-    sleep: async (delayMs) => {
+    sleep: async (delayMs, signal) => {
+      signal?.throwIfAborted();
+      // The deadline of a token is a wait of another kind: it ends with the token, long before its time.
+      if (delayMs === timeoutMs) return new Promise((_, reject) => signal?.addEventListener('abort', reject));
       waits.push(delayMs);
       nowMs += delayMs;
     },
@@ -41,7 +47,7 @@ function scripted(...answers: Scripted[]) {
     send,
     clock,
     random: () => 1,
-    timeoutMs: 1_000,
+    timeoutMs,
   });
   return { client, sent, waits, unused: answers };
 }
@@ -116,6 +122,30 @@ test('a record that failed inside a 200 is a failed record, its neighbours are n
   assert.ok(second && !second.ok);
   assert.equal(second.error.code, 'kafka-rest.record-failed');
   assert.match(second.error.message, /RecordTooLarge/);
+});
+
+test('a 200 that reports an error in any form is no success', async () => {
+  const failing = [
+    { offsets: [{ error_code: '50001', error: 'boom' }] },
+    { offsets: [{ error_code: 5, error: { message: 'x' } }] },
+    [{ error_code: 3, error: 'x' }],
+    { offsets: [null] },
+    { offsets: 'none' },
+    { error_code: '40403', message: 'x' },
+    { error: 'boom' },
+  ];
+  for (const body of failing) {
+    const { client } = scripted({ body });
+    const taken = await client.produce('orders', [{ value: 1 }]).then(
+      ([outcome]) => outcome?.ok,
+      () => false,
+    );
+    assert.equal(taken, false, JSON.stringify(body));
+  }
+  const { client } = scripted({
+    body: { offsets: [{ partition: 0, offset: -1, error_code: 0, error: null }] },
+  });
+  assert.deepEqual(await client.produce('orders', [{ value: 1 }]), [{ ok: true, partition: 0 }]);
 });
 
 test('a 200 that answers for another number of records is no success', async () => {
@@ -215,4 +245,35 @@ test('waiting for a topic polls until it is listed, and not for ever', async () 
   await assert.rejects(never.client.waitUntilListed('a', { withinMs: 2_000 }), {
     code: 'kafka-rest.not-listed',
   });
+});
+
+test('a call that was given up ends at once, as an error of its own kind', async () => {
+  const caller = new AbortController();
+  const { client } = scripted({ status: 503 });
+  caller.abort();
+  await assert.rejects(client.listTopics({ signal: caller.signal }), {
+    name: 'KafkaRestError',
+    code: 'kafka-rest.unreachable',
+    retryable: false,
+  });
+});
+
+test('a token that does not come is waited for no longer than an answer', async () => {
+  const clock = createManualClock(0);
+  const never = () => new Promise<string>(() => undefined);
+  const client = createKafkaRest({
+    url: 'https://proxy.example',
+    tokens: { current: never, replace: never },
+    send: () => assert.fail('nothing is sent without a token'),
+    clock,
+    random: () => 1,
+    timeoutMs,
+    retry: { attemptsMax: 1, baseMs: 1, capMs: 1, retryAfterMsMax: 1 },
+  });
+  const outcome = assert.rejects(client.listTopics(), {
+    code: 'kafka-rest.unreachable',
+    message: /no token within 1000 ms/,
+  });
+  await clock.advance(timeoutMs);
+  await outcome;
 });

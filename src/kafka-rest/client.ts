@@ -121,7 +121,7 @@ export function createKafkaRest(options: KafkaRestOptions): KafkaRest {
       const untilMs = options.clock.now() + withinMs;
       while (!(await client.listTopics(callOptions)).includes(topic)) {
         if (options.clock.now() >= untilMs) throw notListed(topic, withinMs);
-        await options.clock.sleep(listedPollMs, callOptions.signal);
+        await pause(options, listedPollMs, callOptions.signal);
       }
     },
   };
@@ -141,7 +141,7 @@ async function callWithRetry(
     } catch (error) {
       const waitMs = waitBeforeRetry(error, attempt, repeat, limits, options.random);
       if (waitMs === undefined) throw error;
-      await options.clock.sleep(waitMs, callOptions.signal);
+      await pause(options, waitMs, callOptions.signal);
     }
   }
 }
@@ -168,13 +168,51 @@ async function callOnce(
   request: ProxyRequest,
   callOptions: CallOptions,
 ): Promise<HttpAnswer> {
-  const token = await options.tokens.current();
+  const token = await inTime(options, callOptions, () => options.tokens.current());
   let answer = await sendWithToken(options, request, token, callOptions);
   if (answer.status === 401) {
-    answer = await sendWithToken(options, request, await options.tokens.replace(token), callOptions);
+    const renewed = await inTime(options, callOptions, () => options.tokens.replace(token));
+    answer = await sendWithToken(options, request, renewed, callOptions);
   }
   if (answer.status >= 200 && answer.status < 300) return answer;
   throw readError(answer, options.clock.now());
+}
+
+/** Waits for a token no longer than for an answer; the request for it goes on for whoever comes next. */
+async function inTime(
+  { clock, timeoutMs }: KafkaRestOptions,
+  callOptions: CallOptions,
+  acquire: () => Promise<string>,
+): Promise<string> {
+  const ended = new AbortController();
+  const signal = callOptions.signal ? AbortSignal.any([ended.signal, callOptions.signal]) : ended.signal;
+  const limitMs = callOptions.timeoutMs ?? timeoutMs;
+  const overdue = clock.sleep(limitMs, signal).then(
+    () => Promise.reject(notReached(`no token within ${limitMs} ms`, true)),
+    () => Promise.reject(notReached('the call was given up', false)),
+  );
+  try {
+    return await Promise.race([acquire(), overdue]);
+  } finally {
+    ended.abort();
+    overdue.catch(() => undefined);
+  }
+}
+
+async function pause(
+  { clock }: KafkaRestOptions,
+  delayMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    await clock.sleep(delayMs, signal);
+  } catch (cause) {
+    throw notReached('the call was given up', false, cause);
+  }
+}
+
+function notReached(message: string, retryable: boolean, cause?: unknown): KafkaRestError {
+  return new KafkaRestError({ code: 'kafka-rest.unreachable', message, retryable, notTaken: true, cause });
 }
 
 async function sendWithToken(

@@ -22,6 +22,9 @@ export interface TopicCreationOptions {
   readonly settings: TopicSettings & { readonly listedWithinMs: number };
 }
 
+/** Kafka's code for TOPIC_ALREADY_EXISTS. */
+const topicExistsCode = 36;
+
 export function createTopicCreation({ client, settings }: TopicCreationOptions): TopicCreation {
   const ensured = new Map<string, Promise<void>>();
 
@@ -32,9 +35,9 @@ export function createTopicCreation({ client, settings }: TopicCreationOptions):
       report.info('topic.created', { topic, partitions: settings.partitions });
     } catch (error) {
       if (!(error instanceof KafkaRestError)) throw error;
-      // Another instance may have made it just now; then it gets listed all the same.
       report.warn('topic.not-created', { topic, error: describeError(error) });
-      if (error.code !== 'kafka-rest.refused') throw error;
+      // Refused because another instance has made it just now? Only then is there something to wait for.
+      if (error.proxyCode !== topicExistsCode && !(await client.listTopics()).includes(topic)) throw error;
     }
     await client.waitUntilListed(topic, { withinMs: settings.listedWithinMs });
   }

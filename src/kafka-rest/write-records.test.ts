@@ -105,3 +105,14 @@ test('a topic that was deleted since is made again', async () => {
   assert.deepEqual(await write('orders', values(2)), [{ ok: true }]);
   assert.deepEqual(created, ['orders']);
 });
+
+test('a topic that cannot be made fails with the reason, at once', async () => {
+  const { client } = clientOf(() => assert.fail('there is no topic to produce to'));
+  client.createTopic = async () => {
+    throw error('kafka-rest.refused', 38);
+  };
+  client.waitUntilListed = () => assert.fail('nothing is to be waited for');
+  const creation = createTopicCreation({ client, settings: { listedWithinMs: 1000 } });
+  const [outcome] = await createWriteRecords({ client, creation, report: silentLog })('orders', values(1));
+  assert.equal(outcome?.ok === false && outcome.code, 'kafka-rest.refused');
+});

@@ -15,8 +15,6 @@ export interface WriteRecordsOptions {
 
 /** Kafka's error codes for a record that no broker will ever take: MESSAGE_TOO_LARGE, INVALID_RECORD. */
 const lastingRecordCodes = new Set([10, 87]);
-/** Errors of the whole call that say so of its records. */
-const lastingCallCodes = new Set(['kafka-rest.refused', 'kafka-rest.not-found']);
 
 /**
  * Ingest's way to write, by producer calls to the proxy. A call that the proxy refuses as a whole, such as one with
@@ -31,7 +29,10 @@ export function createWriteRecords(options: WriteRecordsOptions): WriteRecords {
       if (error.code === 'kafka-rest.refused' && records.length > 1) return writeHalves(topic, records);
       const { code, message } = error;
       options.report.error('ingest.produce-failed', { topic, records: records.length, code, error: message });
-      return records.map(() => ({ ok: false, code, message, lasting: lastingCallCodes.has(code) }));
+      // A topic that the bridge makes itself may only not be visible everywhere yet.
+      const unknownTopic = code === 'kafka-rest.not-found' && options.creation === undefined;
+      const lasting = code === 'kafka-rest.refused' || unknownTopic;
+      return records.map(() => ({ ok: false, code, message, lasting }));
     }
   };
   const writeHalves = async (topic: string, records: readonly OutgoingRecord[]) => {

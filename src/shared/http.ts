@@ -1,4 +1,5 @@
 import { Agent } from 'undici';
+import { type AddressGuard, RefusedAddressError } from './address-guard.ts';
 import type { Clock } from './clock.ts';
 import { SluiceError } from './error.ts';
 
@@ -27,7 +28,15 @@ export interface HttpAnswer {
 export type HttpSend = (request: HttpRequest) => Promise<HttpAnswer>;
 
 /** Why no answer came. */
-export type HttpFailure = 'connect' | 'timeout' | 'aborted' | 'broken' | 'answer-too-large';
+export type HttpFailure =
+  | 'connect'
+  | 'timeout'
+  | 'aborted'
+  | 'broken'
+  | 'answer-too-large'
+  | 'refused-address';
+
+const finalFailures: readonly HttpFailure[] = ['aborted', 'answer-too-large', 'refused-address'];
 
 /** No answer came. */
 export class HttpError extends SluiceError {
@@ -37,7 +46,7 @@ export class HttpError extends SluiceError {
     super({
       code: `http.${details.failure}`,
       message: details.message,
-      retryable: details.failure !== 'aborted' && details.failure !== 'answer-too-large',
+      retryable: !finalFailures.includes(details.failure),
       cause: details.cause,
     });
     this.failure = details.failure;
@@ -45,7 +54,7 @@ export class HttpError extends SluiceError {
 
   /** True when the other side surely never saw the request. */
   get neverSent(): boolean {
-    return this.failure === 'connect';
+    return this.failure === 'connect' || this.failure === 'refused-address';
   }
 }
 
@@ -74,13 +83,20 @@ export interface HttpPoolOptions {
   readonly connectTimeoutMs: number;
   /** Bytes of an answer that are read before it is given up. */
   readonly answerBytesMax: number;
+  /** True: an answer counts by its status, so a body that is too large, or never ends, is cut off. */
+  readonly statusDecides?: boolean;
+  /** For URLs that others choose: refuses those that lead to no public address. */
+  readonly guard?: AddressGuard;
 }
 
 /** Opens a keep-alive pool on undici. `close` waits for requests under way. */
 export function createHttpPool(options: HttpPoolOptions): { send: HttpSend; close(): Promise<void> } {
   const agent = new Agent({
     connections: options.connectionsMax,
-    connect: { timeout: options.connectTimeoutMs },
+    connect: {
+      timeout: options.connectTimeoutMs,
+      ...(options.guard && { lookup: options.guard.lookup }),
+    },
     pipelining: 1,
     // The request's own deadline bounds both; undici's timers would only be second clocks.
     headersTimeout: 0,
@@ -98,6 +114,8 @@ async function sendThrough(
   options: HttpPoolOptions,
 ): Promise<HttpAnswer> {
   const url = new URL(request.url);
+  const refusal = options.guard?.checkUrl(request.url);
+  if (refusal !== undefined) throw refusedAddress(url.host, refusal);
   const deadline = new AbortController();
   const ended = new AbortController();
   const timer = options.clock.sleep(request.timeoutMs, ended.signal).then(
@@ -123,13 +141,26 @@ async function sendThrough(
     return {
       status: answer.statusCode,
       headers: flattenHeaders(answer.headers),
-      body: await readLimited(answer.body, options.answerBytesMax, url.host),
+      body: await readBody(answer.body, options, url.host),
     };
   } catch (error) {
     throw toHttpError(error, url.host, request.signal);
   } finally {
     ended.abort();
     await timer;
+  }
+}
+
+async function readBody(
+  body: AsyncIterable<Buffer>,
+  { answerBytesMax, statusDecides }: HttpPoolOptions,
+  host: string,
+): Promise<string> {
+  try {
+    return await readLimited(body, answerBytesMax, host);
+  } catch (error) {
+    if (statusDecides) return '';
+    throw error;
   }
 }
 
@@ -159,6 +190,7 @@ function flattenHeaders(headers: Record<string, string | string[] | undefined>):
 
 function toHttpError(error: unknown, host: string, callerSignal: AbortSignal | undefined): HttpError {
   if (error instanceof HttpError) return error;
+  if (error instanceof RefusedAddressError) return refusedAddress(host, error.message);
   if (callerSignal?.aborted) {
     return new HttpError({
       failure: 'aborted',
@@ -174,4 +206,8 @@ function toHttpError(error: unknown, host: string, callerSignal: AbortSignal | u
         message: `the connection to ${host} broke (${code})`,
         cause: error,
       });
+}
+
+function refusedAddress(host: string, reason: string): HttpError {
+  return new HttpError({ failure: 'refused-address', message: `nothing is sent to ${host}: ${reason}` });
 }

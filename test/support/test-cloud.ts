@@ -22,7 +22,11 @@ export async function openTestCloud(): Promise<TestCloud> {
     await cloud.close();
     await rm(dir, { recursive: true, force: true });
   });
-  const settings = { BRIDGE_CONFIG: 'test/e2e/bridge.config.json', TABLE_PREFIX: 'test' };
+  const settings = {
+    BRIDGE_CONFIG: 'test/e2e/bridge.config.json',
+    TABLE_PREFIX: 'test',
+    GITHUB_SECRET: 'test-github-secret',
+  };
   return {
     ...cloud,
     startHost: (options = {}) =>

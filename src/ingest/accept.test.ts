@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { CloudEvent } from '../events/cloud-event.ts';
+import { silentTelemetry } from '../shared/telemetry.ts';
+import { type AcceptOptions, acceptEvents, settleUnanswered } from './accept.ts';
+import { prepareRouter } from './route.ts';
+
+const event: CloudEvent = { specversion: '1.0', id: '1', source: '/s', type: 'known' };
+const stray: CloudEvent = { ...event, id: '2', type: 'stray' };
+const router = await prepareRouter([
+  { filter: { exact: { type: 'known' } }, topic: 'known', key: 'subject' },
+]);
+
+test('without an answer a good event is kept beside one that no route takes, and that one is buried', async () => {
+  const kept: string[] = [];
+  const options: AcceptOptions = {
+    router,
+    carry: async (topic) => {
+      kept.push(topic);
+      return [{ kind: 'produced' }];
+    },
+    once: (_event, keep) => keep(),
+    telemetry: silentTelemetry,
+  };
+  const outcomes = await acceptEvents(options, [event, stray], { whole: false });
+  const buried: string[] = [];
+  await settleUnanswered([event, stray], outcomes, async ({ id }, { code }) => {
+    buried.push(`${id} ${code}`);
+  });
+  assert.deepEqual(kept, ['known']);
+  assert.deepEqual(buried, ['2 ingest.unrouted']);
+});
+
+test('without an answer an event that could not be kept is thrown back, so that it comes again', async () => {
+  const failed = { kind: 'failed', topic: 'known', code: 'storage.unavailable', message: 'away' } as const;
+  await assert.rejects(
+    settleUnanswered([event], [failed], () => assert.fail('it is not lost yet')),
+    { code: 'ingest.not-kept', retryable: true },
+  );
+});

@@ -1,0 +1,152 @@
+import { fullJitterMs } from '../shared/backoff.ts';
+import { describeError } from '../shared/error.ts';
+import type { FlushOptions } from './outbox.ts';
+import type { StoredBatch, TopicLease } from './outbox-ports.ts';
+import type { OutgoingRecord, WriteOutcome } from './ports.ts';
+
+/**
+ * Why the flush of a topic ended: nothing is left that may be tried now, a batch waits and holds the others back,
+ * the time is up, the lease was lost, or somebody else held it from the beginning.
+ */
+export type FlushEnd = 'done' | 'held-back' | 'out-of-time' | 'lease-lost' | 'held';
+
+/** What the flush of one topic needs. */
+export interface FlushTopicOptions extends FlushOptions {
+  readonly topic: string;
+  /** No produce begins that could end after this (milliseconds since the epoch). */
+  readonly deadlineMs: number;
+  /** Counts records as they are settled, so that the counts hold even when the flush fails. */
+  readonly count: { produced: number; postponed: number; deadLettered: number };
+}
+
+type Failure = Extract<WriteOutcome, { ok: false }>;
+
+/** A database may refuse longer texts. */
+const errorCharsMax = 1_000;
+
+/**
+ * Flushes one topic under its lease. The lease only keeps others from doing the same work: a batch is guarded by
+ * its own version, so a flush that lost its lease unawares can at most produce again what another has produced.
+ *
+ * @throws what a store throws.
+ */
+export async function flushTopic(options: FlushTopicOptions): Promise<FlushEnd> {
+  const { outbox, topic, clock, owner, limits } = options;
+  const found = await outbox.readLease(topic);
+  if (found === undefined || found.expiresAtMs > clock.now()) return 'held';
+  let lease = await outbox.replaceLease({ ...found, owner, expiresAtMs: clock.now() + limits.leaseMs });
+  if (lease === undefined) return 'held';
+
+  /** Renews the lease if one produce could outlast it. False: it is lost. */
+  const ensureLease = async (): Promise<boolean> => {
+    if (lease === undefined) return false;
+    if (lease.expiresAtMs - clock.now() > limits.produceMs) return true;
+    lease = await outbox.replaceLease({ ...lease, expiresAtMs: clock.now() + limits.leaseMs });
+    return lease !== undefined;
+  };
+
+  let end: FlushEnd;
+  try {
+    end = await walkBatches(options, ensureLease);
+  } catch (error) {
+    // The failure that ended the flush is the one to tell; a lease that cannot be given up lapses by itself.
+    await giveUp(options, lease).catch(() => undefined);
+    throw error;
+  }
+  await giveUp(options, lease);
+  return end;
+}
+
+async function giveUp({ outbox }: FlushTopicOptions, lease: TopicLease | undefined): Promise<void> {
+  if (lease !== undefined) await outbox.replaceLease({ ...lease, owner: '', expiresAtMs: 0 });
+}
+
+async function walkBatches(
+  options: FlushTopicOptions,
+  ensureLease: () => Promise<boolean>,
+): Promise<FlushEnd> {
+  const { outbox, topic, clock, limits, ordering, deadlineMs } = options;
+  const outOfTime = () => clock.now() + limits.produceMs > deadlineMs;
+  let lastId: string | undefined;
+  while (!outOfTime()) {
+    const page = await outbox.list(topic, limits.pageBatches, lastId);
+    if (page.length === 0) return 'done';
+    for (const batch of page) {
+      lastId = batch.id;
+      const due = batch.nextAttemptMs <= clock.now();
+      if (!due && ordering === 'strict') return 'held-back';
+      if (!due) continue;
+      if (outOfTime()) return 'out-of-time';
+      if (!(await ensureLease())) return 'lease-lost';
+
+      const settled = await settle(options, batch);
+      if (settled === 'taken') return 'lease-lost';
+      if (settled === 'postponed' && ordering === 'strict') return 'held-back';
+    }
+  }
+  return 'out-of-time';
+}
+
+/**
+ * Makes one attempt to produce a batch, and *then* takes what is finished out of the outbox. `taken`: another flush
+ * wrote the batch meanwhile.
+ */
+async function settle(
+  options: FlushTopicOptions,
+  batch: StoredBatch,
+): Promise<'finished' | 'postponed' | 'taken'> {
+  const { outbox, clock, random, limits, count } = options;
+  const outcomes = await options.write(batch.topic, batch.records);
+  const left: OutgoingRecord[] = [];
+  let error = '';
+  for (const [index, record] of batch.records.entries()) {
+    const outcome = outcomes[index] ?? unanswered;
+    if (outcome.ok) count.produced += 1;
+    else if (outcome.lasting && (await bury(options, batch, record, outcome))) count.deadLettered += 1;
+    else {
+      left.push(record);
+      error ||= `${outcome.code}: ${outcome.message}`;
+    }
+  }
+  if (left.length === 0) return (await outbox.remove(batch)) ? 'finished' : 'taken';
+
+  const attempts = batch.attempts + 1;
+  const nextAttemptMs = Math.ceil(clock.now() + fullJitterMs(attempts, limits.backoff, random));
+  error = error.slice(0, errorCharsMax);
+  count.postponed += left.length;
+  const { topic } = batch;
+  options.report.warn('outbox.postponed', { topic, records: left.length, attempts, nextAttemptMs, error });
+  const replaced = await outbox.replace({ ...batch, records: left, attempts, nextAttemptMs, error });
+  return replaced === undefined ? 'taken' : 'postponed';
+}
+
+const unanswered: Failure = {
+  ok: false,
+  code: 'ingest.unanswered',
+  message: 'the log said nothing of this record',
+};
+
+/** Stores a record that never will be produced among the dead letters. False: it has to stay where it is. */
+async function bury(
+  { deadLetters, clock, report }: FlushTopicOptions,
+  { topic, id }: StoredBatch,
+  record: OutgoingRecord,
+  { code, message }: Failure,
+): Promise<boolean> {
+  const place = { topic, batch: id, code };
+  try {
+    await deadLetters.add({
+      origin: `outbox:${topic}`,
+      id,
+      topic,
+      reason: { code, message },
+      payload: JSON.stringify(record),
+      atMs: clock.now(),
+    });
+  } catch (error) {
+    report.error('outbox.dead-letter-failed', { ...place, error: describeError(error) });
+    return false;
+  }
+  report.error('outbox.dead-lettered', { ...place, error: message });
+  return true;
+}

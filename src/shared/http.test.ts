@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { createManualClock } from '../../test/support/manual-clock.ts';
+import { createHttpPool, HttpError, type HttpPoolOptions } from './http.ts';
+
+/** A real server and a pool to it, both closed when the test ends. */
+async function serve(t: TestContext, listener: RequestListener, changes: Partial<HttpPoolOptions> = {}) {
+  const server = createServer(listener).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const clock = createManualClock(0);
+  const pool = createHttpPool({
+    clock,
+    connectionsMax: 4,
+    connectTimeoutMs: 2_000,
+    answerBytesMax: 1_000,
+    ...changes,
+  });
+  t.after(async () => {
+    server.closeAllConnections();
+    server.close();
+    await pool.close();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const send = (signal?: AbortSignal) =>
+    pool.send({ method: 'POST', url, headers: {}, body: '{}', timeoutMs: 5_000, ...(signal && { signal }) });
+  const failure = async (signal?: AbortSignal) => {
+    const error = await send(signal).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    assert.ok(error instanceof HttpError);
+    return error;
+  };
+  return { server, clock, send, failure };
+}
+
+test('an answer of any status is an answer, and redirects are not followed', async (t) => {
+  const { send } = await serve(t, (_request, response) =>
+    response.writeHead(302, { location: '/elsewhere', 'x-a': ['1', '2'] }).end('moved'),
+  );
+  const { status, headers, body } = await send();
+  assert.deepEqual([status, headers['x-a'], body], [302, '1, 2', 'moved']);
+});
+
+test('a refused connection was surely never sent, one that broke perhaps was', async (t) => {
+  const refusing = await serve(t, () => undefined);
+  refusing.server.close();
+  const refused = await refusing.failure();
+  assert.deepEqual([refused.failure, refused.neverSent, refused.retryable], ['connect', true, true]);
+
+  const breaking = await serve(t, (request) => request.socket.destroy());
+  const broken = await breaking.failure();
+  assert.deepEqual([broken.failure, broken.neverSent, broken.retryable], ['broken', false, true]);
+});
+
+test('a server that takes the request and never answers is given up after the timeout', async (t) => {
+  const arrived = Promise.withResolvers<void>();
+  const { failure, clock } = await serve(t, () => arrived.resolve());
+  const outcome = failure();
+  await arrived.promise;
+  await clock.advance(5_000);
+  const error = await outcome;
+  assert.deepEqual([error.failure, error.neverSent], ['timeout', false]);
+});
+
+test('a caller who gives up is told so', async (t) => {
+  const caller = new AbortController();
+  const { failure } = await serve(t, () => caller.abort());
+  const error = await failure(caller.signal);
+  assert.deepEqual([error.failure, error.retryable], ['aborted', false]);
+});
+
+test('a large answer is a failure, unless its status decides', async (t) => {
+  const large: RequestListener = (_request, response) => response.end('x'.repeat(2_000));
+  const strict = await serve(t, large);
+  assert.equal((await strict.failure()).failure, 'answer-too-large');
+  const lenient = await serve(t, large, { statusDecides: true });
+  assert.equal((await lenient.send()).status, 200);
+});
+
+test('where the status decides, a body that breaks off changes nothing', async (t) => {
+  const { send } = await serve(
+    t,
+    (request, response) => {
+      response.writeHead(200, { 'content-length': '1000' });
+      response.write('half of it', () => setImmediate(() => request.socket.destroy()));
+    },
+    { statusDecides: true },
+  );
+  assert.equal((await send()).status, 200);
+});

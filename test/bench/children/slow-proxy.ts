@@ -1,0 +1,8 @@
+import { systemClock } from '../../../src/shared/clock.ts';
+import { reportReady } from '../child.ts';
+import { startSlowProxy } from '../slow-proxy.ts';
+
+const [callMs, callsMax] = process.argv.slice(2).map(Number);
+if (callMs === undefined || callsMax === undefined) throw new TypeError('say: callMs callsMax');
+const proxy = await startSlowProxy({ clock: systemClock, port: 0, callMs, callsMax });
+reportReady(proxy.url);
