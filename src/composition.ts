@@ -24,7 +24,7 @@ import type { DeadLetterStore, OutboxStore, ReceiptStore } from './ingest/outbox
 import { createPressure } from './ingest/pressure.ts';
 import { createReceipts } from './ingest/receipts.ts';
 import { type EventsRequest, type ReceiveOptions, receiveEvents, receiveWebhook } from './ingest/receive.ts';
-import { prepareRouter } from './ingest/route.ts';
+import { fixedTopics, prepareRouter } from './ingest/route.ts';
 import { dueOccurrences, scheduledEvent, timerCronOf } from './ingest/schedule.ts';
 import type { WebhookRequest } from './ingest/verify/provider.ts';
 import { createReadWebhook } from './ingest/verify/read-webhook.ts';
@@ -96,7 +96,11 @@ const tokens = createTokens({ acquire: acquireWith(config.proxy.auth, config.pro
 const proxyAccess = { url: proxyUrl, tokens, send: proxyPool.send, clock, random, timeoutMs: proxyTimeoutMs };
 const client = createKafkaRest(proxyAccess);
 const creation = config.proxy.createTopics
-  ? createTopicCreation({ client, settings: config.proxy.createTopics })
+  ? createTopicCreation({
+      client,
+      topics: new Set(fixedTopics(config.routes)),
+      settings: config.proxy.createTopics,
+    })
   : undefined;
 const write = createWriteRecords({
   client: createKafkaRest({ ...proxyAccess, retry: produceRetry }),

@@ -6,14 +6,14 @@ export const ingestSchema = z
   .strictObject({
     batch: z
       .strictObject({
-        lingerMs: duration(5, 'How long a record waits for others while a call for its topic is under way.'),
+        lingerMs: duration(1, 'How long a record waits for others while a call for its topic is under way.'),
         recordsMax: count(500, 10_000, 'Records in one producer call.'),
         bytesMax: count(
           1_048_576,
           16_777_216,
           'Bytes in one producer call; keep it below what the proxy takes.',
         ),
-        callsMax: count(4, 64, 'Producer calls under way at once for one topic, on one instance.'),
+        callsMax: count(6, 64, 'Producer calls under way at once for one topic, on one instance.'),
       })
       .prefault({})
       .describe('Events of concurrent requests for one topic travel in one producer call.'),
@@ -30,7 +30,10 @@ export const ingestSchema = z
           .default('*/10 * * * * *')
           .describe('When flushOutbox runs.'),
         budgetMs: duration(60_000, 'A run of flushOutbox stops in time before this.'),
-        leaseMs: duration(60_000, 'How long a topic stays with one run; longer than proxy.timeoutMs.'),
+        leaseMs: duration(
+          60_000,
+          'How long a topic stays with one run; more than four times proxy.timeoutMs.',
+        ),
       })
       .prefault({})
       .describe('Where records wait, durably, while the proxy is away.'),

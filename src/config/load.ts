@@ -96,6 +96,11 @@ function contradictions(config: BridgeConfig): string[] {
       `ingest.outbox.leaseMs: must be more than four times proxy.timeoutMs (${config.proxy.timeoutMs}), or a lease could lapse during a produce`,
     );
   }
+  if (config.ingest.outbox.budgetMs <= config.proxy.timeoutMs * 4) {
+    problems.push(
+      `ingest.outbox.budgetMs: must be more than four times proxy.timeoutMs (${config.proxy.timeoutMs}), or no produce would fit in a run`,
+    );
+  }
   for (const [name, subscription] of Object.entries(config.subscriptions)) {
     if (subscription.endpoint.timeoutMs * 2 > config.drain.leaseMs) {
       problems.push(

@@ -1,4 +1,4 @@
-import type { Clock } from '../shared/clock.ts';
+import { type Clock, noLongerNeeded } from '../shared/clock.ts';
 import type { OutgoingRecord } from './ports.ts';
 
 /** Carries records of one topic to where they are kept; fates stand in the order of the records. */
@@ -103,7 +103,7 @@ class Line<Fate> {
       void this.#call(this.#take());
     }
     if (this.#waiting.length > 0) this.#linger();
-    else this.#lingering?.abort();
+    else this.#lingering?.abort(noLongerNeeded);
   }
 
   #isFull(): boolean {

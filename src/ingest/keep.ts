@@ -1,4 +1,4 @@
-import type { Clock } from '../shared/clock.ts';
+import { type Clock, noLongerNeeded } from '../shared/clock.ts';
 import { describeError, SluiceError } from '../shared/error.ts';
 import type { Log } from '../shared/log.ts';
 import type { Telemetry } from '../shared/telemetry.ts';
@@ -97,7 +97,7 @@ async function inTime(
   try {
     return await Promise.race([write(topic, records), overdue]);
   } finally {
-    ended.abort();
+    ended.abort(noLongerNeeded);
   }
 }
 

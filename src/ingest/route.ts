@@ -113,6 +113,13 @@ export async function prepareRouter(routes: readonly Route[]): Promise<Router> {
   };
 }
 
+/** The topics that routes name outright, and not by a template over what senders choose. */
+export function fixedTopics(routes: readonly Route[]): string[] {
+  return routes
+    .flatMap(({ topic, onInvalid }) => (typeof onInvalid === 'object' ? [topic, onInvalid.topic] : [topic]))
+    .filter((topic) => !topic.includes('{'));
+}
+
 interface PreparedRoute {
   readonly route: Route;
   readonly test: FilterTest | undefined;

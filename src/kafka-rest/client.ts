@@ -1,5 +1,5 @@
 import { type Backoff, fullJitterMs } from '../shared/backoff.ts';
-import type { Clock, Random } from '../shared/clock.ts';
+import { type Clock, noLongerNeeded, type Random } from '../shared/clock.ts';
 import { type HttpAnswer, HttpError, type HttpSend } from '../shared/http.ts';
 import {
   type Broker,
@@ -189,12 +189,13 @@ async function inTime(
   const limitMs = callOptions.timeoutMs ?? timeoutMs;
   const overdue = clock.sleep(limitMs, signal).then(
     () => Promise.reject(notReached(`no token within ${limitMs} ms`, true)),
-    () => Promise.reject(notReached('the call was given up', false)),
+    // Once the race is over its outcome matters to nobody.
+    () => (ended.signal.aborted ? '' : Promise.reject(notReached('the call was given up', false))),
   );
   try {
     return await Promise.race([acquire(), overdue]);
   } finally {
-    ended.abort();
+    ended.abort(noLongerNeeded);
     overdue.catch(() => undefined);
   }
 }

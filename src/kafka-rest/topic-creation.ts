@@ -6,8 +6,11 @@ import type { TopicSettings } from './requests.ts';
 
 /** Makes topics that are missing, once each. */
 export interface TopicCreation {
+  /** Whether the bridge may make a topic: only those that routes name outright, so that no sender can. */
+  makes(topic: string): boolean;
   /**
-   * Resolves when the topic is listed, making it first if need be. Concurrent calls share one attempt.
+   * Resolves when the topic, which must be one that may be made, is listed, making it first if need be. Concurrent
+   * calls share one attempt.
    *
    * @throws {KafkaRestError}
    */
@@ -19,13 +22,15 @@ export interface TopicCreation {
 /** What creating needs. */
 export interface TopicCreationOptions {
   readonly client: KafkaRest;
+  /** The topics that may be made. */
+  readonly topics: ReadonlySet<string>;
   readonly settings: TopicSettings & { readonly listedWithinMs: number };
 }
 
 /** Kafka's code for TOPIC_ALREADY_EXISTS. */
 const topicExistsCode = 36;
 
-export function createTopicCreation({ client, settings }: TopicCreationOptions): TopicCreation {
+export function createTopicCreation({ client, topics, settings }: TopicCreationOptions): TopicCreation {
   const ensured = new Map<string, Promise<void>>();
 
   async function make(topic: string, report: Log): Promise<void> {
@@ -43,6 +48,7 @@ export function createTopicCreation({ client, settings }: TopicCreationOptions):
   }
 
   return {
+    makes: (topic) => topics.has(topic),
     ensure(topic, report) {
       let pending = ensured.get(topic);
       if (pending === undefined) {

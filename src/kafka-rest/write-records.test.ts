@@ -9,7 +9,8 @@ import { createTopicCreation } from './topic-creation.ts';
 import { createWriteRecords } from './write-records.ts';
 
 function error(code: KafkaRestErrorCode, proxyCode?: number) {
-  return new KafkaRestError({ code, message: code, retryable: false, notTaken: true, proxyCode });
+  const status = code === 'kafka-rest.refused' ? 400 : 500;
+  return new KafkaRestError({ code, message: code, retryable: false, notTaken: true, proxyCode, status });
 }
 
 /** A client whose produce call does what the test says; `topics` are those that exist. */
@@ -86,7 +87,11 @@ test('failures that time may mend are told from those that last', async () => {
 
 test('a missing topic is made once for all who write at the same time', async () => {
   const { client, created } = clientOf((records) => records.map(() => ({ ok: true })));
-  const creation = createTopicCreation({ client, settings: { partitions: 3, listedWithinMs: 1000 } });
+  const creation = createTopicCreation({
+    client,
+    topics: new Set(['orders']),
+    settings: { partitions: 3, listedWithinMs: 1000 },
+  });
   const write = createWriteRecords({ client, creation, report: silentLog });
   await Promise.all([write('orders', values(1)), write('orders', values(2)), write('orders', values(3))]);
   assert.deepEqual(created, ['orders']);
@@ -98,7 +103,11 @@ test('a topic that was deleted since is made again', async () => {
     if (!topics.includes('orders')) throw error('kafka-rest.not-found');
     return records.map(() => ({ ok: true }));
   }, topics);
-  const creation = createTopicCreation({ client, settings: { listedWithinMs: 1000 } });
+  const creation = createTopicCreation({
+    client,
+    topics: new Set(['orders']),
+    settings: { listedWithinMs: 1000 },
+  });
   const write = createWriteRecords({ client, creation, report: silentLog });
   await write('orders', values(1));
   topics.length = 0;
@@ -112,7 +121,28 @@ test('a topic that cannot be made fails with the reason, at once', async () => {
     throw error('kafka-rest.refused', 38);
   };
   client.waitUntilListed = () => assert.fail('nothing is to be waited for');
-  const creation = createTopicCreation({ client, settings: { listedWithinMs: 1000 } });
+  const creation = createTopicCreation({
+    client,
+    topics: new Set(['orders']),
+    settings: { listedWithinMs: 1000 },
+  });
   const [outcome] = await createWriteRecords({ client, creation, report: silentLog })('orders', values(1));
   assert.equal(outcome?.ok === false && outcome.code, 'kafka-rest.refused');
+});
+
+test('a topic that only a template names is not made by whoever sends', async () => {
+  const { client, created } = clientOf(() => {
+    throw error('kafka-rest.not-found');
+  });
+  const creation = createTopicCreation({
+    client,
+    topics: new Set(['orders']),
+    settings: { listedWithinMs: 1000 },
+  });
+  const [outcome] = await createWriteRecords({ client, creation, report: silentLog })(
+    'orders.stranger',
+    values(1),
+  );
+  assert.equal(outcome?.ok === false && outcome.lasting, true);
+  assert.deepEqual(created, []);
 });

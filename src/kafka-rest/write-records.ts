@@ -13,6 +13,8 @@ export interface WriteRecordsOptions {
   readonly report: Log;
 }
 
+/** Bad request, content too large, unprocessable content (RFC 9110, section 15.5). */
+const contentStatuses = new Set([400, 413, 422]);
 /** Kafka's error codes for a record that no broker will ever take: MESSAGE_TOO_LARGE, INVALID_RECORD. */
 const lastingRecordCodes = new Set([10, 87]);
 
@@ -26,12 +28,12 @@ export function createWriteRecords(options: WriteRecordsOptions): WriteRecords {
       return await produce(options, topic, records);
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;
-      if (error.code === 'kafka-rest.refused' && records.length > 1) return writeHalves(topic, records);
+      if (isAboutContent(error) && records.length > 1) return writeHalves(topic, records);
       const { code, message } = error;
       options.report.error('ingest.produce-failed', { topic, records: records.length, code, error: message });
       // A topic that the bridge makes itself may only not be visible everywhere yet.
-      const unknownTopic = code === 'kafka-rest.not-found' && options.creation === undefined;
-      const lasting = code === 'kafka-rest.refused' || unknownTopic;
+      const unknownTopic = code === 'kafka-rest.not-found' && !options.creation?.makes(topic);
+      const lasting = unknownTopic || isAboutContent(error);
       return records.map(() => ({ ok: false, code, message, lasting }));
     }
   };
@@ -43,17 +45,22 @@ export function createWriteRecords(options: WriteRecordsOptions): WriteRecords {
   return write;
 }
 
+/** Whether a refusal is about what was sent, and not about the address or the moment (405, 409, a gateway's 4xx). */
+function isAboutContent(error: SluiceError): boolean {
+  return error instanceof KafkaRestError && error.status !== undefined && contentStatuses.has(error.status);
+}
+
 async function produce(
   { client, creation, report }: WriteRecordsOptions,
   topic: string,
   records: readonly OutgoingRecord[],
 ): Promise<WriteOutcome[]> {
-  await creation?.ensure(topic, report);
+  if (creation?.makes(topic)) await creation.ensure(topic, report);
   try {
     return (await client.produce(topic, records)).map(toOutcome);
   } catch (error) {
     const missing = error instanceof KafkaRestError && error.code === 'kafka-rest.not-found';
-    if (!missing || creation === undefined) throw error;
+    if (!missing || !creation?.makes(topic)) throw error;
     // Deleted since it was last seen.
     creation.forget(topic);
     await creation.ensure(topic, report);

@@ -12,6 +12,9 @@ export interface Clock {
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** The reason with which a wait ends that nobody needs any more. Made once: each new error would cost a stack trace. */
+export const noLongerNeeded = new Error('no longer needed');
+
 /** The machine's own clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),

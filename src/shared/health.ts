@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts';
+import { type Clock, noLongerNeeded } from './clock.ts';
 import { describeError, SluiceError } from './error.ts';
 import type { Log } from './log.ts';
 
@@ -52,6 +52,6 @@ async function withDeadline(check: Check, clock: Clock, deadlineMs: number): Pro
   try {
     await Promise.race([check(), overdue]);
   } finally {
-    ended.abort();
+    ended.abort(noLongerNeeded);
   }
 }

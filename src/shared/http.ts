@@ -1,6 +1,6 @@
 import { Agent } from 'undici';
 import { type AddressGuard, RefusedAddressError } from './address-guard.ts';
-import type { Clock } from './clock.ts';
+import { type Clock, noLongerNeeded } from './clock.ts';
 import { SluiceError } from './error.ts';
 
 /** One HTTP request. `timeoutMs` bounds the whole of it, from connecting to the last byte of the answer. */
@@ -146,7 +146,7 @@ async function sendThrough(
   } catch (error) {
     throw toHttpError(error, url.host, request.signal);
   } finally {
-    ended.abort();
+    ended.abort(noLongerNeeded);
     await timer;
   }
 }

@@ -15,7 +15,8 @@ interface JsonWithSource {
 // TypeScript's library does not declare these yet; Node has had them since version 21.
 const json = JSON as unknown as JsonWithSource;
 
-const mayLosePrecision = /\d[\d.]{15}|\d[eE]/;
+/** Sees long literals and exponents where a number can stand; a string that looks so only costs time. */
+const mayLosePrecision = /(?:^|[\s:,[])-?\d(?:[\d.]{15}|[\d.]*[eE])/;
 const significantDigitsMax = 15;
 
 /**
