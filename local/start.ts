@@ -103,7 +103,7 @@ function printDelivery({ path, webhookId, status, body }: Delivery): void {
 
 /** Only what went wrong, and what the bridge itself says of its walks' failures; the rest shows in the deliveries. */
 function printHostLine(line: string): void {
-  if (/error|warn|fail|drain\.held-back|drain\.records-lost/i.test(line))
+  if (/\b(error|warning|failed)\b|drain\.(held-back|gap)|ingest\.(queued|dead-lettered|buried)/i.test(line))
     print(`${timeOfDay()}  host ${line}`);
 }
 

@@ -66,6 +66,8 @@ const scheduleWindowMs = 7 * 24 * 3_600_000;
 /** The configuration; reading it is the first thing that happens, so a wrong one registers no function. */
 export const config: BridgeConfig = loadConfig();
 
+/** Names this instance of the app, where several write to one table. */
+const instance = randomUUID();
 const telemetry = openTelemetry('sluice');
 const report = processLog();
 
@@ -280,7 +282,7 @@ export async function drainOnce(context: InvocationContext): Promise<DrainSummar
       topics: subscription.topics,
       start: subscription.start,
       attemptMs: subscription.endpoint.timeoutMs,
-      deliver: deliverTo(subscription),
+      deliver: deliverTo(name, subscription, logOf(context)),
     })),
     log: createRecordLog(client),
     store: await checkpoints(),
@@ -337,9 +339,12 @@ async function bury(
   });
 }
 
-function deliverTo({ endpoint, retry }: SubscriptionConfig): Deliver {
+/** Delivers to a subscription's endpoint, with one log line an attempt. */
+function deliverTo(subscription: string, { endpoint, retry }: SubscriptionConfig, log: Log): Deliver {
   return async (record, failures) => {
     const outcome = await attemptDelivery({ send: webhookPool.send, clock }, endpoint, record);
+    const { topic, partition, offset } = record;
+    log.info('delivery.attempt', { subscription, topic, partition, offset, failures, ...outcome });
     return verdictOf(outcome, {
       failures: failures + 1,
       delaysMs: retry.delaysMs,
@@ -361,7 +366,7 @@ async function openCheckpoints(): Promise<CheckpointStore> {
 
 async function openOutbox(): Promise<OutboxStore> {
   const { createTableOutbox } = await import('./storage/table/outbox.ts');
-  return createTableOutbox(await openTableNamed('outbox'));
+  return createTableOutbox(await openTableNamed('outbox'), instance);
 }
 
 async function openReceipts(): Promise<ReceiptStore> {
@@ -371,7 +376,7 @@ async function openReceipts(): Promise<ReceiptStore> {
 
 async function openDeadLetters(): Promise<DeadLetterStore> {
   const { createTableDeadLetters } = await import('./storage/table/dead-letters.ts');
-  return createTableDeadLetters(await openTableNamed('deadletters'));
+  return createTableDeadLetters(await openTableNamed('deadletters'), instance);
 }
 
 function once<T>(open: () => Promise<T>): () => Promise<T> {

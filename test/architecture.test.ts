@@ -17,6 +17,18 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   shared: [],
 };
 
+/** The packages that each part may import; composition and whatever is not named here: none. */
+const allowedPackages: Readonly<Record<string, readonly string[]>> = {
+  functions: ['@azure/functions'],
+  composition: ['@azure/functions', 'node:crypto'],
+  config: ['node:fs', 'zod'],
+  ingest: ['ajv/dist/2020.js', 'croner', 'jose', 'jsonata', 'node:crypto', 'node:fs/promises', 'zod'],
+  delivery: ['node:crypto'],
+  'kafka-rest': ['@azure/identity', '@azure/msal-node', 'node:crypto', 'zod'],
+  storage: ['@azure/data-tables', '@azure/identity', 'node:crypto', 'node:util', 'node:zlib', 'zod'],
+  shared: ['@opentelemetry/api', 'node:dns', 'node:net', 'node:util', 'undici'],
+};
+
 const files = globSync('src/**/*.ts')
   .map((file) => file.replaceAll('\\', '/'))
   .filter((file) => !file.endsWith('.test.ts'));
@@ -34,10 +46,17 @@ function partOf(file: string): string {
   );
 }
 
-/** Relative imports of a file, static and dynamic, as paths from the root. */
+/** What a file imports, static and dynamic, for its names or for its effects. */
+function specifiersOf(file: string): string[] {
+  const found = textOf(file).matchAll(/(?:\bfrom\s*|\bimport\s*\(?\s*)'([^']+)'/g);
+  return [...found].map(([, specifier = '']) => specifier);
+}
+
+/** Its relative imports, as paths from the root. */
 function importsOf(file: string): string[] {
-  const specifiers = textOf(file).matchAll(/(?:from|import\()\s*'(\.[^']+)'/g);
-  return [...specifiers].map(([, specifier = '']) => posix.join(posix.dirname(file), specifier));
+  return specifiersOf(file)
+    .filter((specifier) => specifier.startsWith('.'))
+    .map((specifier) => posix.join(posix.dirname(file), specifier));
 }
 
 /** Lines of `src`, outside the parts named, that match. */
@@ -69,8 +88,20 @@ test('parts import only what the layout allows', () => {
   assert.deepEqual(wrong, []);
 });
 
+test('parts import only the packages that are theirs', () => {
+  const wrong = files.flatMap((file) =>
+    specifiersOf(file)
+      .filter(
+        (specifier) => !specifier.startsWith('.') && !allowedPackages[partOf(file)]?.includes(specifier),
+      )
+      .map((specifier) => `${file} imports ${specifier}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
 test('time, chance and network come in as arguments', () => {
-  const taken = /Date\.now\(|new Date\(\)|Math\.random\(|setTimeout\(|setInterval\(|(?<![\w.])fetch\(/;
+  const taken =
+    /Date\.now\(|new Date\(\)|Math\.random\(|setTimeout\(|setInterval\(|AbortSignal\.timeout\(|randomUUID\(|(?<![\w.])fetch\(/;
   assert.deepEqual(offenders(taken, ['composition', 'shared']), []);
 });
 

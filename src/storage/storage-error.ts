@@ -12,3 +12,11 @@ export class StorageError extends SluiceError {
     });
   }
 }
+
+/** An entity is not what Sluice writes. Somebody else has changed it, and nobody can go on from it. */
+export class UnreadableEntityError extends SluiceError {
+  constructor(table: string, row: { partitionKey?: string; rowKey?: string }, cause: unknown) {
+    const message = `the entity ${row.partitionKey} / ${row.rowKey} of the table ${table} cannot be read; mend or delete it`;
+    super({ code: 'storage.unreadable', message, retryable: false, cause });
+  }
+}

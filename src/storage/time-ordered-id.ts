@@ -1,14 +1,13 @@
-import { randomUUID } from 'node:crypto';
-
 const millisecondDigits = 15;
 const sequenceDigits = 10;
 
 /**
  * Makes ids for table keys which sort by time. Ids of one maker keep their order even within a millisecond and
  * when the clock is set back; ids of two makers are never the same.
+ *
+ * @param maker names the maker; no two that write to one table share a name.
  */
-export function createTimeOrderedIds(): (nowMs: number) => string {
-  const maker = randomUUID();
+export function createTimeOrderedIds(maker: string): (nowMs: number) => string {
   let lastMs = 0;
   let sequence = 0;
   return (nowMs) => {

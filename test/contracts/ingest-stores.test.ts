@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { TableClient } from '@azure/data-tables';
 import { type RunningAzurite, startAzuriteTables } from '../../local/azurite.ts';
@@ -32,13 +33,15 @@ function newTable() {
 }
 
 describeOutboxStore('memory outbox', async () => createMemoryOutbox());
-describeOutboxStore('table outbox', async () => createTableOutbox(await newTable()));
+describeOutboxStore('table outbox', async () => createTableOutbox(await newTable(), randomUUID()));
 
 describeReceiptStore('memory receipts', async () => createMemoryReceipts());
 describeReceiptStore('table receipts', async () => createTableReceipts(await newTable()));
 
 describeDeadLetterStore('memory dead letters', async () => createMemoryDeadLetters());
-describeDeadLetterStore('table dead letters', async () => createTableDeadLetters(await newTable()));
+describeDeadLetterStore('table dead letters', async () =>
+  createTableDeadLetters(await newTable(), randomUUID()),
+);
 
 test('table outbox: a write that is repeated because its answer was lost is stored once', async () => {
   const table = await newTable();
@@ -47,14 +50,14 @@ test('table outbox: a write that is repeated because its answer was lost is stor
     await submit(actions, options);
     return submit(actions, options);
   };
-  const store = createTableOutbox(table);
+  const store = createTableOutbox(table, randomUUID());
   await store.add('orders', [{ value: 1 }], 1);
   assert.equal((await store.list('orders', 10)).length, 1);
 });
 
 test('table outbox: after its table was deleted it refuses once, then knows its topics again', async () => {
   const table = await newTable();
-  const store = createTableOutbox(table);
+  const store = createTableOutbox(table, randomUUID());
   await store.add('orders', [{ value: 1 }], 1);
   await table.deleteTable();
   await assert.rejects(store.add('orders', [{ value: 2 }], 2), StorageError);
@@ -69,12 +72,12 @@ test('table stores: an account that is away is told of, and nothing counts as st
   const letter = { origin: 'o', id: 'i', reason: { code: 'c', message: 'm' }, payload: 'p', atMs: 1 };
   const receipts = createTableReceipts(table);
   const calls = [
-    createTableOutbox(table).add('orders', [{ value: 1 }], 1),
-    createTableOutbox(table).topics(),
+    createTableOutbox(table, randomUUID()).add('orders', [{ value: 1 }], 1),
+    createTableOutbox(table, randomUUID()).topics(),
     receipts.find('github', 'e1', 1),
     receipts.save('github', 'e1', { outcome: 1, expiresAtMs: 2 }, 1),
     receipts.sweep(1, 1),
-    createTableDeadLetters(table).add(letter),
+    createTableDeadLetters(table, randomUUID()).add(letter),
   ];
   for (const call of await Promise.allSettled(calls)) {
     assert.ok(call.status === 'rejected' && call.reason instanceof StorageError);
@@ -89,5 +92,5 @@ test('table outbox: an answer that does not confirm every batch is no success', 
     subResponses: [{ status: 500 }],
     getResponseForEntity: () => undefined,
   });
-  await assert.rejects(createTableOutbox(table).add('orders', [{ value: 1 }], 1), StorageError);
+  await assert.rejects(createTableOutbox(table, randomUUID()).add('orders', [{ value: 1 }], 1), StorageError);
 });

@@ -4,7 +4,7 @@ import { createTimeOrderedIds } from '../time-ordered-id.ts';
 
 /** Dead letters in memory, for tests; the contract is the table store's. */
 export function createMemoryDeadLetters(): DeadLetterStore {
-  const newKey = createTimeOrderedIds();
+  const newKey = createTimeOrderedIds('memory');
   const rows = new Map<string, DeadLetter>();
 
   return {

@@ -15,7 +15,7 @@ const plainText: TextCodec = {
 
 /** The outbox in memory, for tests and the simulator; the contract is the table store's. */
 export function createMemoryOutbox(): OutboxStore {
-  const newId = createTimeOrderedIds();
+  const newId = createTimeOrderedIds('memory');
   const topics = new Map<string, { rows: Map<string, Row>; lease: TopicLease }>();
   let writes = 0;
 

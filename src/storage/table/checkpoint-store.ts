@@ -1,5 +1,6 @@
 import { odata, type TableClient } from '@azure/data-tables';
 import type { CheckpointStore } from '../../drain/ports.ts';
+import { UnreadableEntityError } from '../storage-error.ts';
 import { fromEntity, toEntity } from './checkpoint-entity.ts';
 import { createRow, listRows, replaceRow } from './rows.ts';
 
@@ -11,7 +12,13 @@ export function createTableCheckpointStore(table: TableClient): CheckpointStore 
   return {
     async list(subscription) {
       const rows = await listRows(table, odata`PartitionKey eq ${subscription}`);
-      return rows.map((row) => ({ checkpoint: fromEntity(row), version: row.etag }));
+      return rows.map((row) => {
+        try {
+          return { checkpoint: fromEntity(row), version: row.etag };
+        } catch (error) {
+          throw new UnreadableEntityError(table.tableName, row, error);
+        }
+      });
     },
 
     async create(checkpoint) {

@@ -41,8 +41,8 @@ const entryProperties = ['PartitionKey', 'RowKey', 'id', 'topic', 'code', 'messa
  * shows; the chunks hold the whole letter as JSON. What one entity cannot hold goes on in the partition
  * `<origin>:more`, written before the letter itself, so that a letter that is listed is complete.
  */
-export function createTableDeadLetters(table: TableClient): DeadLetterStore {
-  const newKey = createTimeOrderedIds();
+export function createTableDeadLetters(table: TableClient, instance: string): DeadLetterStore {
+  const newKey = createTimeOrderedIds(instance);
 
   return {
     async add(letter) {

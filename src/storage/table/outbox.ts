@@ -24,8 +24,8 @@ const enlistedTopicsMax = 10_000;
  * entity for each topic that ever had a backlog, which is its lease. That entity is written before the topic's
  * first batch and stays, so no batch is without it.
  */
-export function createTableOutbox(table: TableClient): OutboxStore {
-  const newId = createTimeOrderedIds();
+export function createTableOutbox(table: TableClient, instance: string): OutboxStore {
+  const newId = createTimeOrderedIds(instance);
   const enlisted = new Set<string>();
 
   async function enlist(topic: string): Promise<void> {
