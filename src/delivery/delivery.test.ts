@@ -127,3 +127,12 @@ test('waits grow by the schedule, its last repeats, and Retry-After can only len
   assert.equal(waitAfter(2, '5'), 8000);
   assert.equal(waitAfter(1, '99999999'), 24 * 3_600_000);
 });
+
+test('records that failed together do not come back together', () => {
+  const failed = { kind: 'answered', status: 503, retryAfter: undefined, latencyMs: 1 } as const;
+  const waits = [0, 0.5, 1].map((chance) => {
+    const verdict = verdictOf(failed, { failures: 1, delaysMs: [1000], nowMs: 0, random: () => chance });
+    return verdict.kind === 'retry' ? verdict.atMs : undefined;
+  });
+  assert.deepEqual(waits, [500, 750, 1000]);
+});

@@ -404,3 +404,60 @@ test('a topic that does not exist yet is no failure', async () => {
   await run();
   assert.deepEqual(delivered, ['0@0']);
 });
+
+test('progress is stored page by page, so that a crash delivers at most one page again', async () => {
+  const stored: (bigint | undefined)[] = [];
+  const { topics, run, position } = setup({
+    deliver: async () => {
+      stored.push((await position())?.nextOffset);
+      return { kind: 'done' };
+    },
+  });
+  topics.add('orders', 0, [0, 1, 2, 3, 4, 5, 6]);
+  await run();
+  assert.deepEqual(stored, [0n, 0n, 0n, 3n, 3n, 3n, 6n]);
+});
+
+test('a page that begins before the offset asked for delivers nothing twice', async () => {
+  const { topics, delivered, run } = setup();
+  topics.add('orders', 0, [0, 1, 2, 3, 4, 5]);
+  const { read } = topics.log;
+  topics.log.read = (place) => read({ ...place, offset: place.offset > 0n ? place.offset - 1n : 0n });
+  await run();
+  assert.deepEqual(delivered, ['0@0', '0@1', '0@2', '0@3', '0@4', '0@5']);
+});
+
+test('a proxy that silently reads on after what retention took still leaves a gap', async () => {
+  const { topics, delivered, run, position } = setup({
+    deliver: async (record) => {
+      if (record.offset === 2n) topics.retainFrom('orders', 0, 6n);
+      return { kind: 'done' };
+    },
+  });
+  topics.add('orders', 0, [0, 1, 2, 3, 4, 5, 6, 7]);
+  const { read } = topics.log;
+  topics.log.read = async (place) => {
+    const { earliestOffset } = await topics.log.partition(place.topic, place.partition);
+    return read({ ...place, offset: place.offset > earliestOffset ? place.offset : earliestOffset });
+  };
+  await run();
+  assert.deepEqual(delivered, ['0@0', '0@1', '0@2', '0@6', '0@7']);
+  assert.deepEqual((await position())?.gaps, [{ fromOffset: 3n, toOffset: 6n, atMs: 0, cause: 'retention' }]);
+});
+
+test('failures are counted for each record on its own', async () => {
+  const seen: string[] = [];
+  const { topics, run, clock } = setup({
+    deliver: async (record, failures) => {
+      seen.push(`${record.offset} after ${failures}`);
+      const fails = failures < 2;
+      return fails ? { kind: 'retry', atMs: clock.now() + 1, error: 'answered 500' } : { kind: 'done' };
+    },
+  });
+  topics.add('orders', 0, [0, 1]);
+  for (let runs = 0; runs < 5; runs += 1) {
+    await run();
+    await clock.advance(1);
+  }
+  assert.deepEqual(seen, ['0 after 0', '0 after 1', '0 after 2', '1 after 0', '1 after 1', '1 after 2']);
+});
