@@ -45,6 +45,9 @@ async function main(): Promise<void> {
       stopped,
     ]);
     print('\nStopping …');
+  } catch (error) {
+    // Ctrl-C reaches the host as well, and may end it before it was ready.
+    if (!stopping.signal.aborted) throw error;
   } finally {
     await cloud.close();
   }
