@@ -16,11 +16,13 @@ export interface Telemetry {
  * @param scope names the instrumentation.
  */
 export function openTelemetry(scope: string): Telemetry {
+  // A proxy that finds the SDK when the app sets one up later.
+  const tracer = trace.getTracer(scope);
   const counters = memoize((name) => metrics.getMeter(scope).createCounter(name));
   const histograms = memoize((name) => metrics.getMeter(scope).createHistogram(name));
   return {
     span: (name, attributes, work) =>
-      trace.getTracer(scope).startActiveSpan(name, { attributes }, async (span) => {
+      tracer.startActiveSpan(name, { attributes }, async (span) => {
         try {
           return await work();
         } catch (error) {
