@@ -52,7 +52,7 @@ const healthDeadlineMs = 5_000;
 const produceRetry = { attemptsMax: 2, baseMs: 100, capMs: 500, retryAfterMsMax: 1_000 };
 /** Event Grid waits 30 s for an answer, and so do most; the outbox needs some of it. */
 const answerWithinMs = 15_000;
-const flushBackoff = { baseMs: 1_000, capMs: 300_000 };
+const flushBackoff = { baseMs: 1_000, capMs: 60_000 };
 const flushTopicsMax = 8;
 const flushPageBatches = 4;
 const sweptReceiptsMax = 1_000;
