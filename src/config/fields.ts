@@ -6,8 +6,6 @@ export type Settings = Readonly<Record<string, string | undefined>>;
 
 const reference = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 const wholeReference = /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/;
-/** Six fields, seconds first, as the Functions timer trigger reads them (NCRONTAB). */
-export const sixFieldCron = /^\s*(?:[\d*,/-]+|[\d*,/A-Za-z-]+)(?:\s+[\d*,/A-Za-z-]+){5}\s*$/;
 
 /** The largest delay that a timer of the platform can hold, and a bound for every duration here. */
 export const durationMsMax = 2_147_483_647;
@@ -45,9 +43,12 @@ export function makeFields(settings: Settings): Fields {
         value.replace(reference, (whole, name: string) => {
           const setting = settings[name];
           if (setting !== undefined && setting !== '') return setting;
-          context.addIssue(
-            `the setting ${name} is not set: add it to the app settings (locally: local.settings.json)`,
-          );
+          context.addIssue({
+            code: 'custom',
+            message: `the setting ${name} is not set: add it to the app settings (locally: local.settings.json)`,
+            // What the field asks of its value says nothing of one that is missing.
+            continue: false,
+          });
           return whole;
         }),
       )
@@ -65,8 +66,6 @@ export function makeFields(settings: Settings): Fields {
 }
 
 const urlCheck = (context: z.core.ParsePayload<string>) => {
-  // A reference that could not be filled has been reported already.
-  if (context.value.includes('${')) return;
   const url = URL.parse(context.value);
   const message =
     url === null || !/^https?:$/.test(url.protocol)

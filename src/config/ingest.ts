@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { count, duration, sixFieldCron } from './fields.ts';
+import { cronField } from './cron.ts';
+import { count, duration } from './fields.ts';
 
 /** `ingest`: how records travel to the proxy, and where they wait when it is away. */
 export const ingestSchema = z
@@ -24,11 +25,7 @@ export const ingestSchema = z
           .enum(['relaxed', 'strict'])
           .default('relaxed')
           .describe('strict: later records of a topic queue behind those that wait; relaxed: they may pass.'),
-        cron: z
-          .string()
-          .regex(sixFieldCron, 'must have six fields, seconds first')
-          .default('*/10 * * * * *')
-          .describe('When flushOutbox runs.'),
+        cron: cronField('When flushOutbox runs.').default('*/10 * * * * *'),
         budgetMs: duration(60_000, 'A run of flushOutbox stops in time before this.'),
         leaseMs: duration(
           60_000,

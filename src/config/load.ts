@@ -69,11 +69,6 @@ export function configJsonSchema(): object {
   return z.toJSONSchema(bridgeConfigSchema({}), { io: 'input', target: 'draft-7' });
 }
 
-/** The configuration as one may show it: secrets masked. */
-export function summarizeConfig(config: BridgeConfig): unknown {
-  return JSON.parse(JSON.stringify(config));
-}
-
 function describeIssue(issue: z.core.$ZodIssue): string[] {
   const path = issue.path.length === 0 ? '(file)' : issue.path.join('.');
   if (issue.code === 'invalid_key') return issue.issues.map((inner) => `${path}: ${inner.message}`);

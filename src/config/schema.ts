@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { topicName, topicNameRule } from '../events/topic.ts';
+import { cronField } from './cron.ts';
 import {
   count,
   duration,
@@ -8,7 +9,6 @@ import {
   isWebhookSecret,
   makeFields,
   type Settings,
-  sixFieldCron,
 } from './fields.ts';
 import { ingestSchema } from './ingest.ts';
 import { routeSchema } from './routes.ts';
@@ -180,11 +180,7 @@ function subscriptionSchema({ url, secret }: Fields) {
 
 const drainSchema = z
   .strictObject({
-    cron: z
-      .string()
-      .regex(sixFieldCron, 'must have six fields, seconds first')
-      .default('*/10 * * * * *')
-      .describe('When the drain looks for new records.'),
+    cron: cronField('When the drain looks for new records.').default('*/10 * * * * *'),
     budgetMs: duration(
       240_000,
       'A run stops in time before this; keep it below functionTimeout of host.json.',
@@ -213,7 +209,4 @@ const limitsSchema = z
 /** A configuration as the bridge uses it: complete, with every reference filled. */
 export type BridgeConfig = z.output<ReturnType<typeof bridgeConfigSchema>>;
 export type ProxyConfig = BridgeConfig['proxy'];
-export type StorageConfig = BridgeConfig['storage'];
-export type RouteConfig = BridgeConfig['routes'][number];
-export type ScheduleConfig = BridgeConfig['schedules'][string];
 export type SubscriptionConfig = BridgeConfig['subscriptions'][string];

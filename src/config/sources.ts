@@ -95,8 +95,7 @@ function authSchema(fields: Fields) {
 
 function standardWebhooksSchema({ secret }: Fields) {
   const standard = secret('whsec_ and Base64, or the public key: whpk_ and Base64.').refine(
-    // A reference that could not be filled has been reported already.
-    (value) => standardSecret.test(value.reveal()) || value.reveal().startsWith('${'),
+    (value) => standardSecret.test(value.reveal()),
     'must be whsec_ followed by Base64, or whpk_ followed by the Base64 of 32 bytes',
   );
   return z.strictObject({

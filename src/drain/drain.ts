@@ -75,10 +75,10 @@ export async function drain(options: DrainOptions): Promise<DrainSummary> {
     await failures.catch('drain.walk-failed', place, async () => {
       const { attemptMs, deliver } = subscription;
       const limits = { ...options.limits, attemptMs, deadlineMs, turnMs };
-      const walked = await walkPartition({ ...options, ...limits, stored, bounds, deliver });
-      delivered += walked.delivered;
-      options.report.info('drain.walked', { ...place, end: walked.end, delivered: walked.delivered });
-      if (walked.end === 'turn-over' && walked.stored) work.push({ ...item, stored: walked.stored });
+      const result = await walkPartition({ ...options, ...limits, stored, bounds, deliver });
+      delivered += result.delivered;
+      options.report.info('drain.walked', { ...place, end: result.end, delivered: result.delivered });
+      if (result.end === 'turn-over' && result.stored) work.push({ ...item, stored: result.stored });
     });
   });
   failures.throwAny();
