@@ -45,8 +45,8 @@ test('on an idle line a record leaves at once', async () => {
   assert.deepEqual(valuesOf(calls), [['a']]);
 });
 
-test('what comes while a call is under way travels together when it ends', async () => {
-  const { calls, send, settled } = setup();
+test('what comes while all calls are under way travels together when one ends', async () => {
+  const { calls, send, settled } = setup({ callsMax: 1 });
   const first = send('a');
   await settled();
   const fates = Promise.all([first, send('b'), send('c')]);
@@ -60,14 +60,36 @@ test('what comes while a call is under way travels together when it ends', async
 });
 
 test('a call that takes long holds others up for no longer than the linger', async () => {
-  const { calls, send, clock, settled } = setup();
-  void send('a');
+  const { calls, batch, send, clock, settled } = setup();
+  void batch('orders', [{ value: 1 }, { value: 2 }, { value: 3 }]);
   await settled();
   for (const value of ['b', 'c']) void send(value);
   await clock.advance(4);
-  assert.deepEqual(valuesOf(calls), [['a']]);
+  assert.deepEqual(valuesOf(calls), [[1, 2, 3]]);
   await clock.advance(1);
-  assert.deepEqual(valuesOf(calls), [['a'], ['b', 'c']]);
+  assert.deepEqual(valuesOf(calls), [
+    [1, 2, 3],
+    ['b', 'c'],
+  ]);
+});
+
+test('a crowd is spread evenly over the calls, so that not all are answered at the same moment', async () => {
+  const { calls, send, settled } = setup({ callsMax: 3, batchRecordsMax: 100 });
+  for (let value = 0; value < 12; value += 1) void send(value);
+  await settled();
+  assert.deepEqual(
+    calls.map(({ values }) => values.length),
+    [12],
+    'what is there at once travels at once',
+  );
+  for (const value of [12, 13, 14, 15, 16]) {
+    void send(value);
+    await settled();
+  }
+  assert.equal(calls.length, 1, 'five are not yet a third of seventeen');
+  void send(17);
+  await settled();
+  assert.deepEqual(valuesOf(calls)[1], [12, 13, 14, 15, 16, 17]);
 });
 
 test('a full batch leaves without lingering, and no more calls than allowed are under way', async () => {

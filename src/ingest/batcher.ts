@@ -5,7 +5,7 @@ import type { OutgoingRecord } from './ports.ts';
 export type Carry<Fate> = (topic: string, records: readonly OutgoingRecord[]) => Promise<readonly Fate[]>;
 
 export interface BatcherLimits {
-  /** How long a record waits for others while a call for its topic is under way; on an idle line it never waits. */
+  /** How long a record waits for others while calls for its topic are under way; on an idle line it never waits. */
   readonly lingerMs: number;
   readonly batchRecordsMax: number;
   readonly batchBytesMax: number;
@@ -22,10 +22,11 @@ export interface BatcherOptions<Fate> {
 
 /**
  * Lets the records of concurrent callers travel together, one line a topic, shared by all invocations of an
- * instance. On an idle line a record leaves at once. While a call is under way, records gather until it ends, or
- * the batch is full, or the first of them has waited `lingerMs`; so a line is never slower than the log, and calls
- * grow with the load. Each caller gets the fates of its own records. A carrier that throws fails the callers of
- * that one call.
+ * instance. On an idle line a record leaves at once. While calls are under way, records gather until they are an
+ * equal share, one of `callsMax`, of all that waits or travels, or the batch is full, or the first of them has waited
+ * `lingerMs`; so a line is never slower than the log, calls grow with the load, and they end one after the other:
+ * one large call would bring its answers, and then the next events, all at the same moment. Each caller gets the
+ * fates of its own records. A carrier that throws fails the callers of that one call.
  */
 export function createBatcher<Fate>(options: BatcherOptions<Fate>): Carry<Fate> {
   const lines = new Map<string, Line<Fate>>();
@@ -39,11 +40,21 @@ export function createBatcher<Fate>(options: BatcherOptions<Fate>): Carry<Fate> 
   };
 }
 
+/** Who waits for the fates of its records. */
+interface Caller<Fate> {
+  readonly fates: Fate[];
+  /** Records whose fate is not known yet. */
+  left: number;
+  readonly resolve: (fates: readonly Fate[]) => void;
+  readonly fail: (error: unknown) => void;
+}
+
 interface Waiting<Fate> {
   readonly record: OutgoingRecord;
   readonly bytes: number;
-  readonly settle: (fate: Fate) => void;
-  readonly fail: (error: unknown) => void;
+  readonly caller: Caller<Fate>;
+  /** The record's place among those of its caller. */
+  readonly index: number;
 }
 
 class Line<Fate> {
@@ -53,6 +64,8 @@ class Line<Fate> {
   #waiting: Waiting<Fate>[] = [];
   #waitingBytes = 0;
   #calls = 0;
+  /** Records that travel in these calls. */
+  #underWay = 0;
   #toSend = false;
   #lingering: AbortController | undefined;
 
@@ -63,42 +76,34 @@ class Line<Fate> {
   }
 
   add(records: readonly OutgoingRecord[]): Promise<readonly Fate[]> {
-    const fates = new Array<Fate>(records.length);
-    let left = records.length;
-    if (left === 0) return Promise.resolve(fates);
-    return new Promise((resolve, reject) => {
+    if (records.length === 0) return Promise.resolve([]);
+    return new Promise((resolve, fail) => {
+      const fates = new Array<Fate>(records.length);
+      const caller = { fates, left: records.length, resolve, fail };
       for (const [index, record] of records.entries()) {
-        const settle = (fate: Fate) => {
-          fates[index] = fate;
-          left -= 1;
-          if (left === 0) resolve(fates);
-        };
-        this.#enqueue({ record, bytes: sizeOf(record), settle, fail: reject });
+        const bytes = sizeOf(record);
+        this.#waiting.push({ record, bytes, caller, index });
+        this.#waitingBytes += bytes;
       }
+      this.#sendSoon();
     });
   }
 
-  #enqueue(waiting: Waiting<Fate>): void {
-    this.#waiting.push(waiting);
-    this.#waitingBytes += waiting.bytes;
+  /** What is added in one go leaves in one go. */
+  #sendSoon(): void {
     if (this.#toSend) return;
     this.#toSend = true;
-    // What one caller adds in one go leaves in one go.
     queueMicrotask(() => {
       this.#toSend = false;
       this.#send(false);
     });
   }
 
-  /** Sends what is to be sent now; `due` when there is a reason to send a batch that is not full. */
+  /** Sends what is to be sent now; `due` when there is a reason to send a batch that is not large enough. */
   #send(due: boolean): void {
     const { callsMax } = this.#options.limits;
     let pending = due;
-    while (
-      this.#waiting.length > 0 &&
-      this.#calls < callsMax &&
-      (pending || this.#calls === 0 || this.#isFull())
-    ) {
+    while (this.#waiting.length > 0 && this.#calls < callsMax && (pending || this.#isEnough())) {
       pending = false;
       void this.#call(this.#take());
     }
@@ -106,9 +111,10 @@ class Line<Fate> {
     else this.#lingering?.abort(noLongerNeeded);
   }
 
-  #isFull(): boolean {
-    const { batchRecordsMax, batchBytesMax } = this.#options.limits;
-    return this.#waiting.length >= batchRecordsMax || this.#waitingBytes >= batchBytesMax;
+  #isEnough(): boolean {
+    const { batchRecordsMax, batchBytesMax, callsMax } = this.#options.limits;
+    const share = Math.ceil((this.#waiting.length + this.#underWay) / callsMax);
+    return this.#waiting.length >= Math.min(share, batchRecordsMax) || this.#waitingBytes >= batchBytesMax;
   }
 
   /** The next batch: as many as fit, and always one. */
@@ -127,21 +133,26 @@ class Line<Fate> {
 
   async #call(batch: readonly Waiting<Fate>[]): Promise<void> {
     this.#calls += 1;
+    this.#underWay += batch.length;
     try {
       const fates = await this.#options.carry(
         this.#topic,
         batch.map(({ record }) => record),
       );
-      for (const [index, { settle, fail }] of batch.entries()) {
+      for (const [index, waiting] of batch.entries()) {
         const fate = fates[index];
-        if (fate === undefined) fail(new Error(`nothing was said of a record for ${this.#topic}`));
-        else settle(fate);
+        if (fate === undefined) {
+          waiting.caller.fail(new Error(`nothing was said of a record for ${this.#topic}`));
+        } else settle(waiting, fate);
       }
     } catch (error) {
-      for (const { fail } of batch) fail(error);
+      for (const { caller } of batch) caller.fail(error);
     } finally {
+      // Where all calls were taken, what waits may have waited for this one.
+      const due = this.#calls === this.#options.limits.callsMax;
       this.#calls -= 1;
-      this.#send(true);
+      this.#underWay -= batch.length;
+      this.#send(due);
       if (this.#calls === 0 && this.#waiting.length === 0) this.#onIdle();
     }
   }
@@ -161,6 +172,12 @@ class Line<Fate> {
       },
     );
   }
+}
+
+function settle<Fate>({ caller, index }: Waiting<Fate>, fate: Fate): void {
+  caller.fates[index] = fate;
+  caller.left -= 1;
+  if (caller.left === 0) caller.resolve(caller.fates);
 }
 
 /** The size of a record in a request, near enough for a limit. */
