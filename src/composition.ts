@@ -41,7 +41,7 @@ import { describeError } from './shared/error.ts';
 import { checkHealth, type HealthReport } from './shared/health.ts';
 import { createHttpPool } from './shared/http.ts';
 import { formatLogLine, type Log } from './shared/log.ts';
-import { openTelemetry } from './shared/telemetry.ts';
+import { openTelemetry, type TraceHeaders } from './shared/telemetry.ts';
 
 const connectTimeoutMs = 5_000;
 /** A page of the consumer API holds 6 MB of records, and their escaping in JSON. */
@@ -142,6 +142,7 @@ const receiveOptions: ReceiveOptions = {
       telemetry,
     }),
     clock,
+    telemetry,
     limits: {
       lingerMs: batch.lingerMs,
       batchRecordsMax: batch.recordsMax,
@@ -175,10 +176,8 @@ const receiveOptions: ReceiveOptions = {
 };
 
 /** Takes in the events of an HTTP request. */
-export function receive(request: EventsRequest): Promise<Answer> {
-  return telemetry.span('sluice.receive', { source: request.sourceName ?? '' }, () =>
-    receiveEvents(receiveOptions, request),
-  );
+export function receive(request: EventsRequest, context: InvocationContext): Promise<Answer> {
+  return answerTraced(context, request.sourceName ?? '', () => receiveEvents(receiveOptions, request));
 }
 
 /** Takes in the webhook of a provider. */
@@ -187,11 +186,30 @@ export function receiveFromProvider(
   request: WebhookRequest,
   context: InvocationContext,
 ): Promise<Answer> {
-  return telemetry.span('sluice.receive', { source: sourceName }, () =>
+  return answerTraced(context, sourceName, () =>
     receiveWebhook(receiveOptions, sourceName, request, (cause) =>
       logOf(context).error('ingest.unverifiable', { source: sourceName, error: describeError(cause) }),
     ),
   );
+}
+
+/** Answers in a span, a child of the platform's for the invocation; an answer of 500 and above is its failure. */
+function answerTraced(
+  context: InvocationContext,
+  source: string,
+  work: () => Promise<Answer>,
+): Promise<Answer> {
+  const answer = async (fail: (code: string) => void) => {
+    const answered = await work();
+    if (answered.status >= 500) fail(String(answered.status));
+    return answered;
+  };
+  return telemetry.span('sluice.receive', { source }, answer, callerOf(context));
+}
+
+/** Where the platform's own span for the invocation stands. */
+function callerOf({ traceContext }: InvocationContext): TraceHeaders {
+  return { traceparent: traceContext?.traceParent, tracestate: traceContext?.traceState };
 }
 
 /** Answers the CloudEvents abuse-protection handshake. */
@@ -207,7 +225,7 @@ export function shakeHands(request: Handshake, context: InvocationContext): Answ
 }
 
 /** Takes in one event of an Event Grid trigger. @throws when it was not kept, so that it is sent again. */
-export async function receiveFromEventGrid(input: unknown): Promise<void> {
+export async function receiveFromEventGrid(input: unknown, context: InvocationContext): Promise<void> {
   const origin = 'ingest:eventgrid';
   let event: CloudEvent;
   try {
@@ -217,7 +235,8 @@ export async function receiveFromEventGrid(input: unknown): Promise<void> {
     const { code, message } = error;
     return bury(origin, { id: '', payload: JSON.stringify(input), reason: { code, message } });
   }
-  await takeUnanswered(origin, [event], { source: 'eventgrid', windowMs: eventGridWindowSeconds * 1000 });
+  const from = { source: 'eventgrid', windowMs: eventGridWindowSeconds * 1000 };
+  await takeUnanswered(origin, [event], from, context);
 }
 
 /** The cron by which the platform fires the timer of each schedule, by the schedule's name. */
@@ -243,10 +262,8 @@ export async function publishSchedule(name: string, timer: Timer, context: Invoc
     });
   }
   const events = occurrencesMs.map((occurrenceMs) => scheduledEvent(name, schedule, occurrenceMs));
-  await takeUnanswered(`ingest:schedule-${name}`, events, {
-    source: `schedule-${name}`,
-    windowMs: scheduleWindowMs,
-  });
+  const from = { source: `schedule-${name}`, windowMs: scheduleWindowMs };
+  await takeUnanswered(`ingest:schedule-${name}`, events, from, context);
 }
 
 /** Produces what waits in the outbox, and forgets receipts that have expired. */
@@ -258,6 +275,7 @@ export async function flushOnce(context: InvocationContext): Promise<FlushSummar
     clock,
     random,
     report: logOf(context),
+    telemetry,
     owner: ownerOf(context),
     ordering: outboxConfig.ordering,
     limits: {
@@ -315,15 +333,19 @@ export function health(context: InvocationContext): Promise<HealthReport> {
   });
 }
 
-async function takeUnanswered(
+function takeUnanswered(
   origin: string,
   events: readonly CloudEvent[],
   from: { source: string; windowMs: number },
+  context: InvocationContext,
 ): Promise<void> {
-  const outcomes = await acceptEvents(receiveOptions, events, { ...from, whole: false });
-  await settleUnanswered(events, outcomes, (event, reason) =>
-    bury(origin, { id: event.id, payload: JSON.stringify(event), reason }),
-  );
+  const take = async () => {
+    const outcomes = await acceptEvents(receiveOptions, events, { ...from, whole: false });
+    await settleUnanswered(events, outcomes, (event, reason) =>
+      bury(origin, { id: event.id, payload: JSON.stringify(event), reason }),
+    );
+  };
+  return telemetry.span('sluice.receive', { source: from.source }, take, callerOf(context));
 }
 
 async function bury(

@@ -1,4 +1,5 @@
 import { type Clock, noLongerNeeded } from '../shared/clock.ts';
+import type { Telemetry, TracePoint } from '../shared/telemetry.ts';
 import type { OutgoingRecord } from './ports.ts';
 
 /** Carries records of one topic to where they are kept; fates stand in the order of the records. */
@@ -17,6 +18,7 @@ export interface BatcherLimits {
 export interface BatcherOptions<Fate> {
   readonly carry: Carry<Fate>;
   readonly clock: Clock;
+  readonly telemetry: Pick<Telemetry, 'here' | 'onBehalfOf'>;
   readonly limits: BatcherLimits;
 }
 
@@ -42,6 +44,8 @@ export function createBatcher<Fate>(options: BatcherOptions<Fate>): Carry<Fate> 
 interface Waiting<Fate> {
   readonly record: OutgoingRecord;
   readonly bytes: number;
+  /** The trace of its caller, who may be another than the one whose call is the occasion to send it. */
+  readonly point: TracePoint;
   readonly settle: (fate: Fate) => void;
   readonly fail: (error: unknown) => void;
 }
@@ -66,6 +70,7 @@ class Line<Fate> {
     const fates = new Array<Fate>(records.length);
     let left = records.length;
     if (left === 0) return Promise.resolve(fates);
+    const point = this.#options.telemetry.here();
     return new Promise((resolve, reject) => {
       for (const [index, record] of records.entries()) {
         const settle = (fate: Fate) => {
@@ -73,7 +78,7 @@ class Line<Fate> {
           left -= 1;
           if (left === 0) resolve(fates);
         };
-        this.#enqueue({ record, bytes: sizeOf(record), settle, fail: reject });
+        this.#enqueue({ record, bytes: sizeOf(record), point, settle, fail: reject });
       }
     });
   }
@@ -128,10 +133,10 @@ class Line<Fate> {
   async #call(batch: readonly Waiting<Fate>[]): Promise<void> {
     this.#calls += 1;
     try {
-      const fates = await this.#options.carry(
-        this.#topic,
-        batch.map(({ record }) => record),
-      );
+      const { carry, telemetry } = this.#options;
+      const records = batch.map(({ record }) => record);
+      const points = batch.map(({ point }) => point);
+      const fates = await telemetry.onBehalfOf(points, () => carry(this.#topic, records));
       for (const [index, { settle, fail }] of batch.entries()) {
         const fate = fates[index];
         if (fate === undefined) fail(new Error(`nothing was said of a record for ${this.#topic}`));

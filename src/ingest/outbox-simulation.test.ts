@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { createManualClock } from '../../test/support/manual-clock.ts';
 import { silentLog } from '../shared/log.ts';
+import { silentTelemetry } from '../shared/telemetry.ts';
 import { createMemoryDeadLetters } from '../storage/memory/dead-letters.ts';
 import { createMemoryOutbox } from '../storage/memory/outbox.ts';
 import { type FlushOptions, flushOutbox } from './outbox.ts';
@@ -110,6 +111,7 @@ function makeWorld(seed: number, ordering: FlushOptions['ordering']) {
       clock,
       random: chance,
       report: silentLog,
+      telemetry: silentTelemetry,
       owner: `flush-${flushes}`,
       ordering,
       limits,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createManualClock } from '../../test/support/manual-clock.ts';
 import { silentLog } from '../shared/log.ts';
+import { silentTelemetry } from '../shared/telemetry.ts';
 import { createMemoryDeadLetters } from '../storage/memory/dead-letters.ts';
 import { createMemoryOutbox } from '../storage/memory/outbox.ts';
 import { type FlushOptions, flushOutbox } from './outbox.ts';
@@ -37,6 +38,7 @@ function setup() {
       clock,
       random: () => 1 - Number.EPSILON,
       report: silentLog,
+      telemetry: silentTelemetry,
       owner: `flush-${flushes}`,
       ordering: 'strict',
       limits,

@@ -29,5 +29,12 @@ const kinds = {
 
 /** Makes the problem document of a kind; `detail` says what is wrong this time and what would be right. */
 export function problem(kind: keyof typeof kinds, detail: string): Problem {
-  return { type: `urn:sluice:problem:${kind}`, ...kinds[kind], detail };
+  return { type: prefix + kind, ...kinds[kind], detail };
 }
+
+/** The kind of a problem document, for counting. */
+export function kindOf({ type }: Problem): string {
+  return type.slice(prefix.length);
+}
+
+const prefix = 'urn:sluice:problem:';
