@@ -19,6 +19,7 @@ import { createBatcher } from './ingest/batcher.ts';
 import { EventGridError, fromEventGrid } from './ingest/event-grid.ts';
 import { createKeep } from './ingest/keep.ts';
 import { createOnce } from './ingest/once.ts';
+import { createOriginRate } from './ingest/origin-rate.ts';
 import { type FlushSummary, flushOutbox } from './ingest/outbox.ts';
 import type { DeadLetterStore, OutboxStore, ReceiptStore } from './ingest/outbox-ports.ts';
 import { createPressure } from './ingest/pressure.ts';
@@ -164,6 +165,10 @@ const receiveOptions: ReceiveOptions = {
   telemetry,
   sources: config.sources,
   pressure: createPressure(config.limits),
+  originRate:
+    handshake?.ratePerMinute === undefined
+      ? undefined
+      : createOriginRate({ ...handshake, ratePerMinute: handshake.ratePerMinute }, clock),
   readWebhook: createReadWebhook({
     sources: config.sources,
     send: strangerPool.send,

@@ -22,6 +22,7 @@ const kinds = {
   'unsupported-format': { title: 'The format is not supported', status: 415 },
   'invalid-data': { title: 'The event does not fit its route', status: 422 },
   overloaded: { title: 'Too much is under way', status: 429 },
+  'rate-exceeded': { title: 'The sender is faster than it was allowed to be', status: 429 },
   'attributes-too-large': { title: 'The ce- headers are too large', status: 431 },
   unverifiable: { title: 'The sender cannot be verified at the moment', status: 503 },
   'not-kept': { title: 'The event could not be kept', status: 503 },

@@ -2,6 +2,7 @@ import type { CloudEvent } from '../events/cloud-event.ts';
 import type { EventLimits, HttpHeaders } from '../events/http-binding.ts';
 import { type AcceptOptions, acceptEvents } from './accept.ts';
 import { type Answer, answerFor, problemAnswer } from './answer.ts';
+import type { OriginRate } from './origin-rate.ts';
 import type { Pressure } from './pressure.ts';
 import { kindOf, type Problem, problem } from './problem.ts';
 import { bodySizeProblem, readEvents } from './request.ts';
@@ -21,6 +22,8 @@ export interface Source {
 export interface ReceiveOptions extends AcceptOptions {
   readonly sources: Readonly<Record<string, Source>>;
   readonly pressure: Pressure;
+  /** Undefined: senders are held to no rate of their own. */
+  readonly originRate?: OriginRate | undefined;
   readonly readWebhook: ReadWebhook;
   readonly limits: EventLimits & { readonly bodyBytesMax: number; readonly retryAfterSeconds: number };
   readonly newId: () => string;
@@ -41,6 +44,8 @@ export interface EventsRequest {
  */
 export async function receiveEvents(options: ReceiveOptions, request: EventsRequest): Promise<Answer> {
   const { sourceName, headers, body } = request;
+  const tooFast = options.originRate && refuseTooFast(options, options.originRate, headers);
+  if (tooFast) return tooFast;
   return admit(options, body, async () => {
     const source = sourceName === undefined ? undefined : ownSource(options, sourceName);
     if (sourceName !== undefined && source === undefined) {
@@ -73,6 +78,18 @@ export async function receiveWebhook(
     const events = withTrace([read.event], (name) => request.header(name));
     return take(options, events, sourceName, ownSource(options, sourceName));
   });
+}
+
+function refuseTooFast(
+  options: ReceiveOptions,
+  originRate: OriginRate,
+  headers: HttpHeaders,
+): Answer | undefined {
+  const origin = headers.get('webhook-request-origin');
+  const waitSeconds = origin === null ? undefined : originRate(origin);
+  if (waitSeconds === undefined) return undefined;
+  const detail = 'more requests a minute than WebHook-Allowed-Rate said; send it again later';
+  return refuse(options, problem('rate-exceeded', detail), { 'retry-after': String(waitSeconds) });
 }
 
 /** Lets a request in if it is small enough and there is room for it. */

@@ -10,6 +10,7 @@ import { openTestCloud, patienceMs } from '../support/test-cloud.ts';
 const topic = 'orders.v1';
 const inFlightRequestsMax = 8;
 const inFlightBytesMax = 400_000;
+const ratePerMinute = 3;
 /** How long a call of the proxy takes while the bridge is flooded: what was let in stays so long. */
 const latencyMs = 1_000;
 const retryAfterSeconds = '1';
@@ -37,17 +38,18 @@ afterEach(() => cloud.faults.clear());
 /** The usual configuration with little room. */
 async function writeNarrowConfig(): Promise<string> {
   const config = JSON.parse(await readFile('test/e2e/bridge.config.json', 'utf8'));
+  config.ingest.handshake.ratePerMinute = ratePerMinute;
   config.limits = { ...config.limits, inFlightRequestsMax, inFlightBytesMax };
   const path = join(dir, 'bridge.config.json');
   await writeFile(path, JSON.stringify(config));
   return path;
 }
 
-async function send(id: string, bytes = 0) {
+async function send(id: string, bytes = 0, headers: Record<string, string> = {}) {
   const data = { customer: id, padding: 'x'.repeat(bytes) };
   const answer = await fetch(`${host.url}/api/events/orders`, {
     method: 'POST',
-    headers: { 'content-type': 'application/cloudevents+json' },
+    headers: { 'content-type': 'application/cloudevents+json', ...headers },
     body: JSON.stringify({ specversion: '1.0', id, source: '/flood', type: 'order', data }),
   });
   return {
@@ -101,6 +103,17 @@ for (const { what, bytes, count, roomFor } of [
   });
 }
 
+test('a sender that is faster than the handshake allowed it is told when to come again', async () => {
+  const headers = { 'webhook-request-origin': 'eventgrid.azure.net' };
+  for (const id of idsOf('paced', ratePerMinute)) assert.equal((await send(id, 0, headers)).status, 202);
+  const { status, retryAfter, text } = await send('paced-too-fast', 0, headers);
+  assert.equal(status, 429);
+  assert.ok(Number(retryAfter) > 0 && Number(retryAfter) <= 60 / ratePerMinute, String(retryAfter));
+  assert.equal(JSON.parse(text).type, 'urn:sluice:problem:rate-exceeded');
+  assert.deepEqual(held('paced'), idsOf('paced', ratePerMinute));
+  assert.equal((await send('others')).status, 202, 'others are not held to it');
+});
+
 test('with the limits as they come, it is the bridge that pushes back first, since the platform says no Retry-After', async () => {
   const { extensions } = JSON.parse(await readFile('host.json', 'utf8'));
   const schema = JSON.parse(await readFile('bridge.schema.json', 'utf8'));
@@ -126,7 +139,7 @@ test('senders that try again until they are taken get everything in once, throug
 test('what is pushed back takes no memory, however much it is', async (t) => {
   const bytes = 200_000;
   const roundRequests = 24;
-  const growthBytesMax = 100 * 1_048_576;
+  const growthBytesMax = 128 * 1_048_576;
   const rssNow = async (): Promise<number> => (await once(memory, 'rss'))[0];
 
   await flood(idsOf('warm', roundRequests), bytes);
