@@ -111,6 +111,9 @@ const write = createWriteRecords({
   report,
 });
 
+/** Of the outbox; see `FlushOptions`. */
+const abandonedLeases = new Map<string, string>();
+
 /** Tables are opened by whoever needs one first, so that an instance pays only for what it does. */
 const checkpoints = once(openCheckpoints);
 const outbox = once(openOutbox);
@@ -282,6 +285,7 @@ export async function flushOnce(context: InvocationContext): Promise<FlushSummar
     report: logOf(context),
     telemetry,
     owner: ownerOf(context),
+    abandonedLeases,
     ordering: outboxConfig.ordering,
     limits: {
       budgetMs: outboxConfig.budgetMs,

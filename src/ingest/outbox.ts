@@ -20,6 +20,11 @@ export interface FlushOptions {
   readonly telemetry: Telemetry;
   /** Names this flush; no two share one. */
   readonly owner: string;
+  /**
+   * By topic, the owner of a lease that could not be given up since the store was away: the next flush of this process
+   * need not wait until it lapses. Kept from flush to flush.
+   */
+  readonly abandonedLeases: Map<string, string>;
   /** `strict`: a batch that waits for its next attempt holds back its topic; `relaxed`: later ones pass it. */
   readonly ordering: 'strict' | 'relaxed';
   readonly limits: FlushLimits;
