@@ -41,6 +41,7 @@ import { systemClock as clock, systemRandom as random } from './shared/clock.ts'
 import { describeError } from './shared/error.ts';
 import { checkHealth, type HealthReport } from './shared/health.ts';
 import { createHttpPool } from './shared/http.ts';
+import { stringifyDeepJson } from './shared/json.ts';
 import { formatLogLine, type Log } from './shared/log.ts';
 import { openTelemetry, type TraceHeaders } from './shared/telemetry.ts';
 
@@ -237,11 +238,12 @@ export async function receiveFromEventGrid(input: unknown, context: InvocationCo
   const origin = 'ingest:eventgrid';
   let event: CloudEvent;
   try {
-    event = fromEventGrid(input);
+    event = fromEventGrid(input, config.limits);
   } catch (error) {
     if (!(error instanceof EventGridError)) throw error;
     const { code, message } = error;
-    return bury(origin, { id: '', payload: JSON.stringify(input), reason: { code, message } });
+    telemetry.count('sluice.rejected', 1, { reason: code, source: 'eventgrid' });
+    return bury(origin, { id: '', payload: stringifyDeepJson(input), reason: { code, message } });
   }
   const from = { source: 'eventgrid', windowMs: eventGridWindowSeconds * 1000 };
   await takeUnanswered(origin, [event], from, context);
