@@ -60,7 +60,8 @@ export function openTelemetry(scope: string): Telemetry {
       const parent = parentOf(caller);
       const links = parent.getValue(linksKey) as Link[] | undefined;
       const options = links === undefined ? { attributes } : { attributes, links };
-      return tracer.startActiveSpan(name, options, parent.deleteValue(linksKey), async (span) => {
+      const around = links === undefined ? parent : parent.deleteValue(linksKey);
+      return tracer.startActiveSpan(name, options, around, async (span) => {
         try {
           return await work((code) => span.setStatus({ code: SpanStatusCode.ERROR, message: code }));
         } catch (error) {
