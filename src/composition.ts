@@ -19,6 +19,7 @@ import { createBatcher } from './ingest/batcher.ts';
 import { EventGridError, fromEventGrid } from './ingest/event-grid.ts';
 import { createKeep } from './ingest/keep.ts';
 import { createOnce } from './ingest/once.ts';
+import { createOriginRate } from './ingest/origin-rate.ts';
 import { type FlushSummary, flushOutbox } from './ingest/outbox.ts';
 import type { DeadLetterStore, OutboxStore, ReceiptStore } from './ingest/outbox-ports.ts';
 import { createPressure } from './ingest/pressure.ts';
@@ -40,8 +41,9 @@ import { systemClock as clock, systemRandom as random } from './shared/clock.ts'
 import { describeError } from './shared/error.ts';
 import { checkHealth, type HealthReport } from './shared/health.ts';
 import { createHttpPool } from './shared/http.ts';
+import { stringifyDeepJson } from './shared/json.ts';
 import { formatLogLine, type Log } from './shared/log.ts';
-import { openTelemetry } from './shared/telemetry.ts';
+import { openTelemetry, type TraceHeaders } from './shared/telemetry.ts';
 
 const connectTimeoutMs = 5_000;
 /** A page of the consumer API holds 6 MB of records, and their escaping in JSON. */
@@ -110,6 +112,9 @@ const write = createWriteRecords({
   report,
 });
 
+/** Of the outbox; see `FlushOptions`. */
+const abandonedLeases = new Map<string, string>();
+
 /** Tables are opened by whoever needs one first, so that an instance pays only for what it does. */
 const checkpoints = once(openCheckpoints);
 const outbox = once(openOutbox);
@@ -142,6 +147,7 @@ const receiveOptions: ReceiveOptions = {
       telemetry,
     }),
     clock,
+    telemetry,
     limits: {
       lingerMs: batch.lingerMs,
       batchRecordsMax: batch.recordsMax,
@@ -163,6 +169,10 @@ const receiveOptions: ReceiveOptions = {
   telemetry,
   sources: config.sources,
   pressure: createPressure(config.limits),
+  originRate:
+    handshake?.ratePerMinute === undefined
+      ? undefined
+      : createOriginRate({ ...handshake, ratePerMinute: handshake.ratePerMinute }, clock),
   readWebhook: createReadWebhook({
     sources: config.sources,
     send: strangerPool.send,
@@ -175,10 +185,8 @@ const receiveOptions: ReceiveOptions = {
 };
 
 /** Takes in the events of an HTTP request. */
-export function receive(request: EventsRequest): Promise<Answer> {
-  return telemetry.span('sluice.receive', { source: request.sourceName ?? '' }, () =>
-    receiveEvents(receiveOptions, request),
-  );
+export function receive(request: EventsRequest, context: InvocationContext): Promise<Answer> {
+  return answerTraced(context, request.sourceName ?? '', () => receiveEvents(receiveOptions, request));
 }
 
 /** Takes in the webhook of a provider. */
@@ -187,11 +195,30 @@ export function receiveFromProvider(
   request: WebhookRequest,
   context: InvocationContext,
 ): Promise<Answer> {
-  return telemetry.span('sluice.receive', { source: sourceName }, () =>
+  return answerTraced(context, sourceName, () =>
     receiveWebhook(receiveOptions, sourceName, request, (cause) =>
       logOf(context).error('ingest.unverifiable', { source: sourceName, error: describeError(cause) }),
     ),
   );
+}
+
+/** Answers in a span, a child of the platform's for the invocation; an answer of 500 and above is its failure. */
+function answerTraced(
+  context: InvocationContext,
+  source: string,
+  work: () => Promise<Answer>,
+): Promise<Answer> {
+  const answer = async (fail: (code: string) => void) => {
+    const answered = await work();
+    if (answered.status >= 500) fail(String(answered.status));
+    return answered;
+  };
+  return telemetry.span('sluice.receive', { source }, answer, callerOf(context));
+}
+
+/** Where the platform's own span for the invocation stands. */
+function callerOf({ traceContext }: InvocationContext): TraceHeaders {
+  return { traceparent: traceContext?.traceParent, tracestate: traceContext?.traceState };
 }
 
 /** Answers the CloudEvents abuse-protection handshake. */
@@ -207,17 +234,19 @@ export function shakeHands(request: Handshake, context: InvocationContext): Answ
 }
 
 /** Takes in one event of an Event Grid trigger. @throws when it was not kept, so that it is sent again. */
-export async function receiveFromEventGrid(input: unknown): Promise<void> {
+export async function receiveFromEventGrid(input: unknown, context: InvocationContext): Promise<void> {
   const origin = 'ingest:eventgrid';
   let event: CloudEvent;
   try {
-    event = fromEventGrid(input);
+    event = fromEventGrid(input, config.limits);
   } catch (error) {
     if (!(error instanceof EventGridError)) throw error;
     const { code, message } = error;
-    return bury(origin, { id: '', payload: JSON.stringify(input), reason: { code, message } });
+    telemetry.count('sluice.rejected', 1, { reason: code, source: 'eventgrid' });
+    return bury(origin, { id: '', payload: stringifyDeepJson(input), reason: { code, message } });
   }
-  await takeUnanswered(origin, [event], { source: 'eventgrid', windowMs: eventGridWindowSeconds * 1000 });
+  const from = { source: 'eventgrid', windowMs: eventGridWindowSeconds * 1000 };
+  await takeUnanswered(origin, [event], from, context);
 }
 
 /** The cron by which the platform fires the timer of each schedule, by the schedule's name. */
@@ -243,10 +272,8 @@ export async function publishSchedule(name: string, timer: Timer, context: Invoc
     });
   }
   const events = occurrencesMs.map((occurrenceMs) => scheduledEvent(name, schedule, occurrenceMs));
-  await takeUnanswered(`ingest:schedule-${name}`, events, {
-    source: `schedule-${name}`,
-    windowMs: scheduleWindowMs,
-  });
+  const from = { source: `schedule-${name}`, windowMs: scheduleWindowMs };
+  await takeUnanswered(`ingest:schedule-${name}`, events, from, context);
 }
 
 /** Produces what waits in the outbox, and forgets receipts that have expired. */
@@ -258,7 +285,9 @@ export async function flushOnce(context: InvocationContext): Promise<FlushSummar
     clock,
     random,
     report: logOf(context),
+    telemetry,
     owner: ownerOf(context),
+    abandonedLeases,
     ordering: outboxConfig.ordering,
     limits: {
       budgetMs: outboxConfig.budgetMs,
@@ -315,15 +344,19 @@ export function health(context: InvocationContext): Promise<HealthReport> {
   });
 }
 
-async function takeUnanswered(
+function takeUnanswered(
   origin: string,
   events: readonly CloudEvent[],
   from: { source: string; windowMs: number },
+  context: InvocationContext,
 ): Promise<void> {
-  const outcomes = await acceptEvents(receiveOptions, events, { ...from, whole: false });
-  await settleUnanswered(events, outcomes, (event, reason) =>
-    bury(origin, { id: event.id, payload: JSON.stringify(event), reason }),
-  );
+  const take = async () => {
+    const outcomes = await acceptEvents(receiveOptions, events, { ...from, whole: false });
+    await settleUnanswered(events, outcomes, (event, reason) =>
+      bury(origin, { id: event.id, payload: JSON.stringify(event), reason }),
+    );
+  };
+  return telemetry.span('sluice.receive', { source: from.source }, take, callerOf(context));
 }
 
 async function bury(

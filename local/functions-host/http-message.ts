@@ -11,7 +11,7 @@ export function toRpcRequest(exchange: Exchange, params: RouteParams, body: Buff
   const { request, method, query } = exchange;
   return {
     method,
-    url: `http://${request.headers.host ?? 'localhost'}${request.url ?? '/'}`,
+    url: `http://${request.headers.host || 'localhost'}${request.url ?? '/'}`,
     headers: joinHeaders(request.rawHeaders),
     query: query === '' ? {} : joinQuery(query),
     params,

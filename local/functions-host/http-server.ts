@@ -38,6 +38,7 @@ export async function listen(options: {
 }): Promise<Listener> {
   const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (request, response) => {
     if (!server.listening) response.shouldKeepAlive = false;
+    if (!isHost(request.headers.host ?? '')) return send(response, 400, undefined, { connection: 'close' });
     const url = request.url ?? '/';
     const mark = url.indexOf('?');
     options.answer({
@@ -60,6 +61,11 @@ export async function listen(options: {
     close: () => server.close(),
     destroy: () => server.closeAllConnections(),
   };
+}
+
+/** Kestrel answers 400 to a `Host` that names no host; the URL of a request could not be made of it either. */
+function isHost(value: string): boolean {
+  return value === '' || (/^[\w.:[\]-]+$/.test(value) && URL.canParse(`http://${value}`));
 }
 
 /** Reads the exact bytes of a request's body. */

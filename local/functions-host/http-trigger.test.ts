@@ -85,3 +85,18 @@ test('an empty route means the name of the function, and an unknown authLevel is
     /function "slow":[\s\S]*authLevel/,
   );
 });
+
+test('a Host header that names no host is refused before the function runs', async (t) => {
+  const { port } = await listenTo(t, () => assert.fail('the function ran'));
+  for (const host of ['l calhost', 'local/host', 'user@localhost', '[::1', 'localhost:99999']) {
+    const status = await new Promise((resolve, reject) => {
+      const headers = { host };
+      const request = httpRequest({ port, path: '/api/slow', method: 'POST', headers }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      });
+      request.on('error', reject).end();
+    });
+    assert.equal(status, 400, host);
+  }
+});

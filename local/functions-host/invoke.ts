@@ -164,9 +164,12 @@ function writeFunctionLog(entry: {
 
 const traceParentPattern = /^00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})$/;
 
-/** The invocation's own span in the caller's trace, or in a new one; the random invocation id makes both unique. */
+/**
+ * The invocation's own span in the caller's trace, or in a new one; the random invocation id makes both unique. A new
+ * one is sampled, as by a host with Application Insights: an app's SDK records nothing of the others.
+ */
 function childSpan(traceParent: string | undefined, invocationId: string): string {
   const hex = invocationId.replaceAll('-', '');
-  const [, traceId = hex, flags = '00'] = traceParentPattern.exec(traceParent ?? '') ?? [];
+  const [, traceId = hex, flags = '01'] = traceParentPattern.exec(traceParent ?? '') ?? [];
   return `00-${traceId}-${hex.slice(16)}-${flags}`;
 }

@@ -44,7 +44,9 @@ export const ingestSchema = z
           .min(1)
           .max(1_000_000)
           .optional()
-          .describe('Requests a minute that a sender is allowed; without it no limit is named.'),
+          .describe(
+            'Requests a minute that a sender is allowed, on each instance; beyond: 429. Without it there is no limit.',
+          ),
         callback: z
           .boolean()
           .default(false)

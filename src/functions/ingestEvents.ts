@@ -15,11 +15,12 @@ export async function ingestEvents(
     };
     return shakeHands(handshake, context);
   }
-  return receive({
+  const events = {
     sourceName: request.params.source,
     headers: request.headers,
     body: new Uint8Array(await request.arrayBuffer()),
-  });
+  };
+  return receive(events, context);
 }
 
 app.http('ingestEvents', {

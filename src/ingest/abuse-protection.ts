@@ -9,7 +9,7 @@ import { problem } from './problem.ts';
 export interface AbuseProtectionConfig {
   /** DNS names of sending systems, such as `eventgrid.azure.net`; `*` for all. */
   readonly allowedOrigins: readonly string[] | '*';
-  /** Requests a minute that are consented to; no limit is named without it. */
+  /** Requests a minute that are consented to; without it no limit is named, and none enforced. */
   readonly ratePerMinute?: number | undefined;
   /**
    * Consent by calling the sender's callback URL, where it gives one, instead of in the answer. Off unless wanted:
@@ -94,8 +94,8 @@ export async function confirmHandshake(
 
 const allowPost = { allow: 'POST' };
 
-/** DNS names are compared without regard to case. */
-function isAllowed(origin: string, allowed: AbuseProtectionConfig['allowedOrigins']): boolean {
+/** Whether an origin is consented to. DNS names are compared without regard to case. */
+export function isAllowed(origin: string, allowed: AbuseProtectionConfig['allowedOrigins']): boolean {
   return allowed === '*' || allowed.some((name) => name.toLowerCase() === origin.toLowerCase());
 }
 

@@ -52,11 +52,22 @@ export async function acceptEvents(
       return refused || event === undefined ? { kind: 'withheld' } : keep(options, event, route, origin);
     }),
   );
-  for (const outcome of outcomes) {
-    options.telemetry.count('sluice.events', 1, { outcome: outcome.kind, source: origin.source ?? '' });
+  const source = origin.source ?? '';
+  for (const { kind } of outcomes) {
+    const reason = rejectionReasons[kind];
+    if (reason === undefined) options.telemetry.count('sluice.accepted', 1, { outcome: kind, source });
+    else options.telemetry.count('sluice.rejected', 1, { reason, source });
   }
   return outcomes;
 }
+
+/** Of the outcomes that leave an event outside, the kind of problem by which its sender learns of it. */
+const rejectionReasons: Readonly<Partial<Record<Outcome['kind'], string>>> = {
+  unrouted: 'no-route',
+  invalid: 'invalid-data',
+  failed: 'not-kept',
+  withheld: 'withheld',
+};
 
 /** Whether an event can never be taken in as it is. */
 export function isRefused(outcome: Routed | Outcome): boolean {

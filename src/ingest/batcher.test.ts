@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { createManualClock } from '../../test/support/manual-clock.ts';
+import { silentTelemetry } from '../shared/telemetry.ts';
 import { createBatcher } from './batcher.ts';
 import type { OutgoingRecord } from './ports.ts';
 import { createPressure } from './pressure.ts';
@@ -19,6 +20,7 @@ function setup(changes: Partial<typeof limits> = {}) {
   }[] = [];
   const batch = createBatcher<string>({
     clock,
+    telemetry: silentTelemetry,
     limits: { ...limits, ...changes },
     carry: (topic, records) =>
       new Promise((resolve, reject) => {
@@ -158,6 +160,7 @@ test('whatever comes in whatever pieces, everybody is answered for exactly their
         let sent = 0;
         const batch = createBatcher<unknown>({
           clock: createManualClock(0),
+          telemetry: silentTelemetry,
           limits: { ...limits, ...changes },
           carry: async (_topic, records: readonly OutgoingRecord[]) => {
             assert.ok(records.length <= changes.batchRecordsMax);

@@ -1,4 +1,5 @@
 import { type Clock, noLongerNeeded } from '../shared/clock.ts';
+import type { Telemetry, TracePoint } from '../shared/telemetry.ts';
 import type { OutgoingRecord } from './ports.ts';
 
 /** Carries records of one topic to where they are kept; fates stand in the order of the records. */
@@ -17,6 +18,7 @@ export interface BatcherLimits {
 export interface BatcherOptions<Fate> {
   readonly carry: Carry<Fate>;
   readonly clock: Clock;
+  readonly telemetry: Pick<Telemetry, 'here' | 'onBehalfOf'>;
   readonly limits: BatcherLimits;
 }
 
@@ -45,6 +47,8 @@ interface Caller<Fate> {
   readonly fates: Fate[];
   /** Records whose fate is not known yet. */
   left: number;
+  /** Its trace; the one whose call is the occasion to send what waits may be another's. */
+  readonly point: TracePoint;
   readonly resolve: (fates: readonly Fate[]) => void;
   readonly fail: (error: unknown) => void;
 }
@@ -79,7 +83,8 @@ class Line<Fate> {
     if (records.length === 0) return Promise.resolve([]);
     return new Promise((resolve, fail) => {
       const fates = new Array<Fate>(records.length);
-      const caller = { fates, left: records.length, resolve, fail };
+      const point = this.#options.telemetry.here();
+      const caller = { fates, left: records.length, point, resolve, fail };
       for (const [index, record] of records.entries()) {
         const bytes = sizeOf(record);
         this.#waiting.push({ record, bytes, caller, index });
@@ -135,10 +140,10 @@ class Line<Fate> {
     this.#calls += 1;
     this.#underWay += batch.length;
     try {
-      const fates = await this.#options.carry(
-        this.#topic,
-        batch.map(({ record }) => record),
-      );
+      const { carry, telemetry } = this.#options;
+      const records = batch.map(({ record }) => record);
+      const points = batch.map(({ caller }) => caller.point);
+      const fates = await telemetry.onBehalfOf(points, () => carry(this.#topic, records));
       for (const [index, waiting] of batch.entries()) {
         const fate = fates[index];
         if (fate === undefined) {

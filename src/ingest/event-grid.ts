@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type CloudEvent, parseCloudEvent } from '../events/cloud-event.ts';
 import { SluiceError } from '../shared/error.ts';
+import { isNestedDeeperThan } from '../shared/json.ts';
 
 /** Azure Event Grid's own schema (learn.microsoft.com, "Azure Event Grid event schema"). */
 const eventGridEvent = z.object({
@@ -13,10 +14,10 @@ const eventGridEvent = z.object({
   dataVersion: z.string().optional(),
 });
 
-/** An event from Event Grid that is of neither schema. */
+/** An event from Event Grid that is of neither schema, or nested too deeply. It will be no better when it comes again. */
 export class EventGridError extends SluiceError {
-  constructor(message: string) {
-    super({ code: 'event-grid.invalid', message, retryable: false });
+  constructor(code: 'event-grid.invalid' | 'event-grid.too-deep', message: string) {
+    super({ code, message, retryable: false });
   }
 }
 
@@ -26,17 +27,22 @@ export class EventGridError extends SluiceError {
  *
  * @throws {EventGridError} naming what is wrong.
  */
-export function fromEventGrid(input: unknown): CloudEvent {
+export function fromEventGrid(input: unknown, { depthMax }: { readonly depthMax: number }): CloudEvent {
+  if (isNestedDeeperThan(input, depthMax)) {
+    const message = `arrays and objects stand more than ${depthMax} deep inside one another (limits.depthMax)`;
+    throw new EventGridError('event-grid.too-deep', message);
+  }
   const isCloudEvent = typeof input === 'object' && input !== null && 'specversion' in input;
   const parsed = parseCloudEvent(isCloudEvent ? input : convert(input));
   if (parsed.ok) return parsed.event;
-  throw new EventGridError(`${parsed.problem.attribute} ${parsed.problem.message}`);
+  throw new EventGridError('event-grid.invalid', `${parsed.problem.attribute} ${parsed.problem.message}`);
 }
 
 function convert(input: unknown): object {
   const parsed = eventGridEvent.safeParse(input);
   if (!parsed.success) {
     throw new EventGridError(
+      'event-grid.invalid',
       `neither a CloudEvent nor of the Event Grid schema: ${z.prettifyError(parsed.error)}`,
     );
   }

@@ -5,10 +5,10 @@ import type { StoredBatch, TopicLease } from './outbox-ports.ts';
 import type { OutgoingRecord, WriteOutcome } from './ports.ts';
 
 /**
- * Why the flush of a topic ended: nothing is left that may be tried now, a batch waits and holds the others back,
- * the time is up, the lease was lost, or somebody else held it from the beginning.
+ * Why the flush of a topic ended: nothing is left that may be tried now, a batch waits and holds the others back, the
+ * log is away, the time is up, the lease was lost, or somebody else held it from the beginning.
  */
-export type FlushEnd = 'done' | 'held-back' | 'out-of-time' | 'lease-lost' | 'held';
+export type FlushEnd = 'done' | 'held-back' | 'log-away' | 'out-of-time' | 'lease-lost' | 'held';
 
 /** What the flush of one topic needs. */
 export interface FlushTopicOptions extends FlushOptions {
@@ -31,34 +31,40 @@ const errorCharsMax = 1_000;
  * @throws what a store throws.
  */
 export async function flushTopic(options: FlushTopicOptions): Promise<FlushEnd> {
-  const { outbox, topic, clock, owner, limits } = options;
+  const { outbox, topic, clock, owner, limits, abandonedLeases } = options;
   const found = await outbox.readLease(topic);
-  if (found === undefined || found.expiresAtMs > clock.now()) return 'held';
-  let lease = await outbox.replaceLease({ ...found, owner, expiresAtMs: clock.now() + limits.leaseMs });
-  if (lease === undefined) return 'held';
+  if (found === undefined) return 'held';
+  if (found.expiresAtMs > clock.now() && abandonedLeases.get(topic) !== found.owner) return 'held';
 
+  let lease: TopicLease | undefined;
+  const hold = async (from: TopicLease): Promise<boolean> => {
+    lease = await outbox.replaceLease({ ...from, owner, expiresAtMs: clock.now() + limits.leaseMs });
+    return lease !== undefined;
+  };
   /** Renews the lease if one produce could outlast it. False: it is lost. */
   const ensureLease = async (): Promise<boolean> => {
     if (lease === undefined) return false;
-    if (lease.expiresAtMs - clock.now() > limits.produceMs) return true;
-    lease = await outbox.replaceLease({ ...lease, expiresAtMs: clock.now() + limits.leaseMs });
-    return lease !== undefined;
+    return lease.expiresAtMs - clock.now() > limits.produceMs || hold(lease);
   };
 
-  let end: FlushEnd;
   try {
-    end = await walkBatches(options, ensureLease);
+    if (!(await hold(found))) return 'held';
+    abandonedLeases.delete(topic);
+    const end = await walkBatches(options, ensureLease);
+    await giveUp(options, lease);
+    return end;
   } catch (error) {
-    // The failure that ended the flush is the one to tell; a lease that cannot be given up lapses by itself.
-    await giveUp(options, lease).catch(() => undefined);
+    // The failure that ended the flush is the one to tell. A lease that cannot be given up lapses by itself.
+    const givenUp = await giveUp(options, lease).catch(() => false);
+    if (!givenUp) abandonedLeases.set(topic, owner);
     throw error;
   }
-  await giveUp(options, lease);
-  return end;
 }
 
-async function giveUp({ outbox }: FlushTopicOptions, lease: TopicLease | undefined): Promise<void> {
-  if (lease !== undefined) await outbox.replaceLease({ ...lease, owner: '', expiresAtMs: 0 });
+/** False: the lease is not what it was when it was last seen, or never was. */
+async function giveUp({ outbox }: FlushTopicOptions, lease: TopicLease | undefined): Promise<boolean> {
+  if (lease === undefined) return false;
+  return (await outbox.replaceLease({ ...lease, owner: '', expiresAtMs: 0 })) !== undefined;
 }
 
 async function walkBatches(
@@ -81,6 +87,7 @@ async function walkBatches(
 
       const settled = await settle(options, batch);
       if (settled === 'taken') return 'lease-lost';
+      if (settled === 'log-away') return 'log-away';
       if (settled === 'postponed' && ordering === 'strict') return 'held-back';
     }
   }
@@ -88,13 +95,13 @@ async function walkBatches(
 }
 
 /**
- * Makes one attempt to produce a batch, and *then* takes what is finished out of the outbox. `taken`: another flush
- * wrote the batch meanwhile.
+ * Makes one attempt to produce a batch, and *then* takes what is finished out of the outbox. `log-away`: no batch is
+ * worth an attempt now; `taken`: another flush wrote the batch meanwhile.
  */
 async function settle(
   options: FlushTopicOptions,
   batch: StoredBatch,
-): Promise<'finished' | 'postponed' | 'taken'> {
+): Promise<'finished' | 'postponed' | 'log-away' | 'taken'> {
   const { outbox, clock, random, limits, count } = options;
   const outcomes = await options.write(batch.topic, batch.records);
   const left: OutgoingRecord[] = [];
@@ -117,7 +124,8 @@ async function settle(
   const { topic } = batch;
   options.report.warn('outbox.postponed', { topic, records: left.length, attempts, nextAttemptMs, error });
   const replaced = await outbox.replace({ ...batch, records: left, attempts, nextAttemptMs, error });
-  return replaced === undefined ? 'taken' : 'postponed';
+  if (replaced === undefined) return 'taken';
+  return outcomes.every((outcome) => !outcome.ok && outcome.away) ? 'log-away' : 'postponed';
 }
 
 const unanswered: Failure = {

@@ -65,11 +65,19 @@ export function createKeep(options: KeepOptions): Carry<Fate> {
     if (queued !== undefined) return queued;
 
     const startedAtMs = clock.now();
-    const outcomes = await telemetry.span('sluice.produce', { topic, records: records.length }, () =>
-      inTime(options, topic, records),
+    const outcomes = await telemetry.span(
+      'sluice.produce',
+      { topic, records: records.length },
+      async (fail) => {
+        const written = await inTime(options, topic, records);
+        const failure = written.find((outcome) => !outcome.ok);
+        if (failure !== undefined) fail(failure.code);
+        return written;
+      },
     );
     telemetry.record('sluice.produce.duration_ms', clock.now() - startedAtMs, { topic });
     telemetry.record('sluice.batch.records', records.length, { topic });
+    telemetry.count('sluice.produced', outcomes.filter(({ ok }) => ok).length, { topic });
     if (outcomes.some(isPassing)) awayUntilMs.set(topic, clock.now() + awayMs);
     else awayUntilMs.delete(topic);
     return settle(options, topic, records, outcomes);

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { createManualClock } from '../../test/support/manual-clock.ts';
 import { silentLog } from '../shared/log.ts';
+import { silentTelemetry } from '../shared/telemetry.ts';
 import { createMemoryDeadLetters } from '../storage/memory/dead-letters.ts';
 import { createMemoryOutbox } from '../storage/memory/outbox.ts';
 import { type FlushOptions, flushOutbox } from './outbox.ts';
@@ -56,6 +57,7 @@ function makeWorld(seed: number, ordering: FlushOptions['ordering']) {
   const deadLetters = createMemoryDeadLetters();
   const sent: Sent[] = [];
   const produced: Sent[] = [];
+  const abandonedLeases = new Map<string, string>();
   let weather = calm;
   let flushes = 0;
   let batches = 0;
@@ -83,7 +85,7 @@ function makeWorld(seed: number, ordering: FlushOptions['ordering']) {
   /** As a log does it: a key's partition takes its records in order, and fails for all that follow a failure. */
   const write: WriteRecords = async (_topic, records) => {
     await clock.sleep(chance() * limits.produceMs);
-    const failed: WriteOutcome = { ok: false, code: 'down', message: 'down' };
+    const failed: WriteOutcome = { ok: false, code: 'down', message: 'down', away: chance() < 0.5 };
     if (chance() < weather.callFails) return records.map(() => failed);
     const failedKeys = new Set<string>();
     const outcomes = records.map(({ value }): WriteOutcome => {
@@ -110,7 +112,9 @@ function makeWorld(seed: number, ordering: FlushOptions['ordering']) {
       clock,
       random: chance,
       report: silentLog,
+      telemetry: silentTelemetry,
       owner: `flush-${flushes}`,
+      abandonedLeases,
       ordering,
       limits,
     };

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createManualClock } from '../../test/support/manual-clock.ts';
 import { silentLog } from '../shared/log.ts';
+import { silentTelemetry } from '../shared/telemetry.ts';
 import { createMemoryDeadLetters } from '../storage/memory/dead-letters.ts';
 import { createMemoryOutbox } from '../storage/memory/outbox.ts';
 import { type FlushOptions, flushOutbox } from './outbox.ts';
@@ -18,6 +19,7 @@ const limits = {
 };
 
 const down: WriteOutcome = { ok: false, code: 'kafka-rest.unreachable', message: 'no answer' };
+const away: WriteOutcome = { ...down, away: true };
 const tooLarge: WriteOutcome = { ok: false, code: 'kafka-rest.refused', message: 'too large', lasting: true };
 
 /** An outbox in memory, and a log that confirms everything unless `answer` says otherwise for a value. */
@@ -27,6 +29,7 @@ function setup() {
   const deadLetters = createMemoryDeadLetters();
   const produced: unknown[] = [];
   const log = { calls: 0, answer: (_value: unknown): WriteOutcome => ({ ok: true }) };
+  const abandonedLeases = new Map<string, string>();
   let flushes = 0;
 
   const options = (change: Partial<FlushOptions>): FlushOptions => {
@@ -37,7 +40,9 @@ function setup() {
       clock,
       random: () => 1 - Number.EPSILON,
       report: silentLog,
+      telemetry: silentTelemetry,
       owner: `flush-${flushes}`,
+      abandonedLeases,
       ordering: 'strict',
       limits,
       write: async (_topic, records) => {
@@ -111,9 +116,9 @@ test('a crash between the produce and the removal makes a duplicate and loses no
   const crashed = async () => {
     throw new Error('the process ended');
   };
-  await assert.rejects(
-    flush({ outbox: withMethod(outbox, { remove: crashed, replaceLease: claimOnly(outbox) }) }),
-  );
+  const store = withMethod(outbox, { remove: crashed, replaceLease: claimOnly(outbox) });
+  // What a process remembers ends with it.
+  await assert.rejects(flush({ outbox: store, abandonedLeases: new Map() }));
   assert.deepEqual(produced, [1]);
   assert.deepEqual(
     await flush(),
@@ -358,4 +363,69 @@ test('a topic whose store fails is told of, and the others are flushed all the s
   await clock.advance(1);
   await flush();
   assert.deepEqual(produced, [2, 1], 'its lease was given up');
+});
+
+test('while the log is away one call a topic says so, in either order, and the rest waits untried', async () => {
+  for (const ordering of ['strict', 'relaxed'] as const) {
+    const { add, flush, log, waiting, produced, clock } = setup();
+    for (const value of [1, 2, 3]) await add([value]);
+    log.answer = () => away;
+    assert.deepEqual(await flush({ ordering }), { topics: 1, produced: 0, postponed: 1, deadLettered: 0 });
+    assert.equal(log.calls, 1);
+    assert.deepEqual(await waiting(), [[1], [2], [3]]);
+
+    log.answer = () => ({ ok: true });
+    await clock.advance(limits.backoff.capMs);
+    await flush({ ordering });
+    assert.deepEqual(produced, [1, 2, 3]);
+  }
+});
+
+test('a batch that the log only partly refuses does not hold up those that may pass it', async () => {
+  const { add, flush, log, produced } = setup();
+  await add([1, 2]);
+  await add([3]);
+  log.answer = (value) => (value === 1 ? away : { ok: true });
+  await flush({ ordering: 'relaxed' });
+  assert.deepEqual(produced, [2, 3]);
+});
+
+test('a lease that could not be given up holds nobody up in the same process, and everybody else until it lapses', async () => {
+  const { add, flush, produced, outbox, clock } = setup();
+  await add([1]);
+  const gone = () => Promise.reject(new Error('the store is away'));
+  const store = withMethod(outbox, { list: gone, replaceLease: claimOnly(outbox) });
+  const abandonedLeases = new Map<string, string>();
+  await assert.rejects(flush({ outbox: store, abandonedLeases }), /the store is away/);
+  assert.equal((await flush({ abandonedLeases: new Map() })).topics, 0, 'in another process');
+  await flush({ abandonedLeases });
+  assert.deepEqual(produced, [1]);
+  assert.equal(abandonedLeases.size, 0);
+
+  await add([2]);
+  await assert.rejects(flush({ outbox: store, abandonedLeases }), /the process ended/);
+  const lease = await outbox.readLease('orders');
+  assert.ok(lease);
+  await outbox.replaceLease({
+    ...lease,
+    owner: 'another process',
+    expiresAtMs: clock.now() + limits.leaseMs,
+  });
+  assert.equal((await flush({ abandonedLeases })).topics, 0, "another's lease is respected");
+});
+
+test('a lease whose writing was not answered is taken for its own', async () => {
+  const { add, flush, produced, outbox } = setup();
+  await add([1]);
+  const replaceLease: OutboxStore['replaceLease'] = async (lease) => {
+    await outbox.replaceLease(lease);
+    throw new Error('the answer was lost');
+  };
+  const abandonedLeases = new Map<string, string>();
+  await assert.rejects(
+    flush({ outbox: withMethod(outbox, { replaceLease }), abandonedLeases }),
+    /the answer was lost/,
+  );
+  await flush({ abandonedLeases });
+  assert.deepEqual(produced, [1]);
 });

@@ -4,6 +4,7 @@ import type { Clock, Random } from '../shared/clock.ts';
 import { forEachLimited } from '../shared/concurrency.ts';
 import { describeError } from '../shared/error.ts';
 import type { Log } from '../shared/log.ts';
+import type { Telemetry } from '../shared/telemetry.ts';
 import { type FlushEnd, flushTopic } from './flush-topic.ts';
 import type { DeadLetterStore, OutboxStore } from './outbox-ports.ts';
 import type { WriteRecords } from './ports.ts';
@@ -16,8 +17,14 @@ export interface FlushOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly report: Log;
+  readonly telemetry: Telemetry;
   /** Names this flush; no two share one. */
   readonly owner: string;
+  /**
+   * By topic, the owner of a lease that could not be given up since the store was away: the next flush of this process
+   * need not wait until it lapses. Kept from flush to flush.
+   */
+  readonly abandonedLeases: Map<string, string>;
   /** `strict`: a batch that waits for its next attempt holds back its topic; `relaxed`: later ones pass it. */
   readonly ordering: 'strict' | 'relaxed';
   readonly limits: FlushLimits;
@@ -56,7 +63,7 @@ export interface FlushSummary {
  * @throws the first error by which a store failed; the other topics are flushed all the same.
  */
 export async function flushOutbox(options: FlushOptions): Promise<FlushSummary> {
-  const { clock, outbox, limits, report } = options;
+  const { clock, outbox, limits, report, telemetry } = options;
   assert(limits.leaseMs > limits.produceMs, 'a lease outlasts one produce');
   assert(limits.budgetMs > limits.produceMs, 'there is time for one produce');
   const deadlineMs = clock.now() + limits.budgetMs;
@@ -65,12 +72,16 @@ export async function flushOutbox(options: FlushOptions): Promise<FlushSummary> 
     const count = { produced: 0, postponed: 0, deadLettered: 0 };
     let end: FlushEnd | 'failed' = 'failed';
     try {
-      end = await flushTopic({ ...options, topic, deadlineMs, count });
+      end = await telemetry.span('sluice.flush', { topic }, () =>
+        flushTopic({ ...options, topic, deadlineMs, count }),
+      );
     } catch (error) {
       report.error('outbox.flush-failed', { topic, error: describeError(error) });
       throw error;
     } finally {
       report.info('outbox.flushed', { topic, end, ...count });
+      telemetry.count('sluice.produced', count.produced, { topic });
+      telemetry.count('sluice.dead_lettered', count.deadLettered, { topic });
       if (end !== 'held') summary.topics += 1;
       summary.produced += count.produced;
       summary.postponed += count.postponed;

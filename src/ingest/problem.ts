@@ -22,6 +22,7 @@ const kinds = {
   'unsupported-format': { title: 'The format is not supported', status: 415 },
   'invalid-data': { title: 'The event does not fit its route', status: 422 },
   overloaded: { title: 'Too much is under way', status: 429 },
+  'rate-exceeded': { title: 'The sender is faster than it was allowed to be', status: 429 },
   'attributes-too-large': { title: 'The ce- headers are too large', status: 431 },
   unverifiable: { title: 'The sender cannot be verified at the moment', status: 503 },
   'not-kept': { title: 'The event could not be kept', status: 503 },
@@ -29,5 +30,12 @@ const kinds = {
 
 /** Makes the problem document of a kind; `detail` says what is wrong this time and what would be right. */
 export function problem(kind: keyof typeof kinds, detail: string): Problem {
-  return { type: `urn:sluice:problem:${kind}`, ...kinds[kind], detail };
+  return { type: prefix + kind, ...kinds[kind], detail };
 }
+
+/** The kind of a problem document, for counting. */
+export function kindOf({ type }: Problem): string {
+  return type.slice(prefix.length);
+}
+
+const prefix = 'urn:sluice:problem:';

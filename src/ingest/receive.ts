@@ -2,9 +2,11 @@ import type { CloudEvent } from '../events/cloud-event.ts';
 import type { EventLimits, HttpHeaders } from '../events/http-binding.ts';
 import { type AcceptOptions, acceptEvents } from './accept.ts';
 import { type Answer, answerFor, problemAnswer } from './answer.ts';
+import type { OriginRate } from './origin-rate.ts';
 import type { Pressure } from './pressure.ts';
-import { type Problem, problem } from './problem.ts';
+import { kindOf, type Problem, problem } from './problem.ts';
 import { bodySizeProblem, readEvents } from './request.ts';
+import { withTrace } from './trace.ts';
 import type { WebhookRequest } from './verify/provider.ts';
 import type { ReadWebhook } from './verify/read-webhook.ts';
 
@@ -20,6 +22,8 @@ export interface Source {
 export interface ReceiveOptions extends AcceptOptions {
   readonly sources: Readonly<Record<string, Source>>;
   readonly pressure: Pressure;
+  /** Undefined: senders are held to no rate of their own. */
+  readonly originRate?: OriginRate | undefined;
   readonly readWebhook: ReadWebhook;
   readonly limits: EventLimits & { readonly bodyBytesMax: number; readonly retryAfterSeconds: number };
   readonly newId: () => string;
@@ -40,16 +44,19 @@ export interface EventsRequest {
  */
 export async function receiveEvents(options: ReceiveOptions, request: EventsRequest): Promise<Answer> {
   const { sourceName, headers, body } = request;
+  const tooFast = options.originRate && refuseTooFast(options, options.originRate, headers);
+  if (tooFast) return tooFast;
   return admit(options, body, async () => {
     const source = sourceName === undefined ? undefined : ownSource(options, sourceName);
     if (sourceName !== undefined && source === undefined) {
-      return problemAnswer(problem('unknown-source', `"${sourceName}" is not among the configured sources`));
+      const detail = `"${sourceName}" is not among the configured sources`;
+      return refuse(options, problem('unknown-source', detail));
     }
     const named =
       sourceName !== undefined && source !== undefined ? { name: sourceName, type: source.type } : undefined;
     const read = readEvents(options, { headers, body, source: named });
     if ('problem' in read) return refuse(options, read.problem);
-    const events = read.events.map((event) => withTrace(event, headers));
+    const events = withTrace(read.events, (name) => headers.get(name));
     return take(options, events, sourceName, source);
   });
 }
@@ -68,8 +75,21 @@ export async function receiveWebhook(
       if (read.cause !== undefined) onUnverifiable(read.cause);
       return refuse(options, read.problem, read.headers);
     }
-    return take(options, [read.event], sourceName, ownSource(options, sourceName));
+    const events = withTrace([read.event], (name) => request.header(name));
+    return take(options, events, sourceName, ownSource(options, sourceName));
   });
+}
+
+function refuseTooFast(
+  options: ReceiveOptions,
+  originRate: OriginRate,
+  headers: HttpHeaders,
+): Answer | undefined {
+  const origin = headers.get('webhook-request-origin');
+  const waitSeconds = origin === null ? undefined : originRate(origin);
+  if (waitSeconds === undefined) return undefined;
+  const detail = 'more requests a minute than WebHook-Allowed-Rate said; send it again later';
+  return refuse(options, problem('rate-exceeded', detail), { 'retry-after': String(waitSeconds) });
 }
 
 /** Lets a request in if it is small enough and there is room for it. */
@@ -82,12 +102,8 @@ async function admit(
   if (tooLarge !== undefined) return refuse(options, tooLarge);
   const leave = options.pressure.enter(body.byteLength);
   if (leave === undefined) {
-    const headers = { 'retry-after': String(options.limits.retryAfterSeconds) };
-    return refuse(
-      options,
-      problem('overloaded', 'too many requests are under way; send it again later'),
-      headers,
-    );
+    const detail = 'too many requests are under way; send it again later';
+    return refuse(options, problem('overloaded', detail));
   }
   try {
     return await work();
@@ -108,25 +124,19 @@ async function take(
   return answerFor(events, outcomes, options.limits.retryAfterSeconds);
 }
 
+/** What passes is to be sent again, and is told when. */
+const passingStatuses = new Set([429, 503]);
+
 function refuse(
-  { telemetry }: ReceiveOptions,
+  { telemetry, limits }: ReceiveOptions,
   document: Problem,
   headers?: Readonly<Record<string, string>>,
 ): Answer {
-  telemetry.count('sluice.rejected', 1, { reason: document.type });
-  return problemAnswer(document, headers);
+  telemetry.count('sluice.rejected', 1, { reason: kindOf(document) });
+  const passes = passingStatuses.has(document.status);
+  const retryAfter = passes && { 'retry-after': String(limits.retryAfterSeconds) };
+  return problemAnswer(document, { ...retryAfter, ...headers });
 }
-
-/** An event keeps the trace in which it started; one that has none starts in that of its request. */
-function withTrace(event: CloudEvent, headers: HttpHeaders): CloudEvent {
-  const traceparent = headers.get('traceparent');
-  if (event.traceparent !== undefined || !traceparent || !wellFormedTraceparent.test(traceparent))
-    return event;
-  return { ...event, traceparent };
-}
-
-/** W3C Trace Context, section 3.2.2. */
-const wellFormedTraceparent = /^[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 function ownSource({ sources }: ReceiveOptions, name: string): Source | undefined {
   return Object.hasOwn(sources, name) ? sources[name] : undefined;

@@ -58,7 +58,24 @@ test('a record for which the proxy refuses a whole call fails alone', async () =
     code: 'kafka-rest.refused',
     message: 'kafka-rest.refused',
     lasting: true,
+    away: false,
   });
+});
+
+test('a failure that any other record would meet as well says so', async () => {
+  const away = async (code: KafkaRestErrorCode) => {
+    const { client } = clientOf(() => {
+      throw error(code);
+    });
+    const [outcome] = await createWriteRecords({ client, report: silentLog })('orders', values(1));
+    return outcome?.ok === false && outcome.away;
+  };
+  for (const code of ['unreachable', 'unauthorized', 'forbidden', 'throttled'] as const) {
+    assert.equal(await away(`kafka-rest.${code}`), true, code);
+  }
+  for (const code of ['not-found', 'failed', 'unreadable'] as const) {
+    assert.equal(await away(`kafka-rest.${code}`), false, code);
+  }
 });
 
 test('failures that time may mend are told from those that last', async () => {

@@ -3,7 +3,7 @@ import { SluiceError } from '../shared/error.ts';
 import type { Log } from '../shared/log.ts';
 import type { ProduceOutcome } from './answers.ts';
 import type { KafkaRest } from './client.ts';
-import { KafkaRestError } from './errors.ts';
+import { KafkaRestError, type KafkaRestErrorCode } from './errors.ts';
 import type { TopicCreation } from './topic-creation.ts';
 
 /** What writing needs; without `creation` a missing topic stays missing. */
@@ -15,6 +15,13 @@ export interface WriteRecordsOptions {
 
 /** Bad request, content too large, unprocessable content (RFC 9110, section 15.5). */
 const contentStatuses = new Set([400, 413, 422]);
+/** Failures that would meet whatever is sent now. */
+const awayCodes = new Set<string>([
+  'kafka-rest.unreachable',
+  'kafka-rest.unauthorized',
+  'kafka-rest.forbidden',
+  'kafka-rest.throttled',
+] satisfies KafkaRestErrorCode[]);
 /** Kafka's error codes for a record that no broker will ever take: MESSAGE_TOO_LARGE, INVALID_RECORD. */
 const lastingRecordCodes = new Set([10, 87]);
 
@@ -34,7 +41,8 @@ export function createWriteRecords(options: WriteRecordsOptions): WriteRecords {
       // A topic that the bridge makes itself may only not be visible everywhere yet.
       const unknownTopic = code === 'kafka-rest.not-found' && !options.creation?.makes(topic);
       const lasting = unknownTopic || isAboutContent(error);
-      return records.map(() => ({ ok: false, code, message, lasting }));
+      const away = awayCodes.has(code);
+      return records.map(() => ({ ok: false, code, message, lasting, away }));
     }
   };
   const writeHalves = async (topic: string, records: readonly OutgoingRecord[]) => {

@@ -50,3 +50,38 @@ export function isRawNumber(value: unknown): value is RawNumber {
 export function rawInteger(value: bigint): RawNumber {
   return json.rawJSON(value.toString());
 }
+
+/** Whether more than `depthMax` arrays and objects stand inside one another in a value of JSON, itself counted. */
+export function isNestedDeeperThan(value: unknown, depthMax: number): boolean {
+  let level = [value].filter(isNesting);
+  for (let depth = 1; level.length > 0; depth += 1) {
+    if (depth > depthMax) return true;
+    level = level.flatMap((outer) => Object.values(outer).filter(isNesting));
+  }
+  return false;
+}
+
+/** As `JSON.stringify` without options, for a value of JSON nested so deeply that its recursion would overflow the stack. */
+export function stringifyDeepJson(value: unknown): string {
+  const written: string[] = [];
+  const left: ({ readonly text: string } | { readonly value: unknown })[] = [{ value }];
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    if ('text' in next) written.push(next.text);
+    else if (!isNesting(next.value)) written.push(JSON.stringify(next.value));
+    else {
+      const isArray = Array.isArray(next.value);
+      const members = Object.entries(next.value).map(([name, member], index) => ({
+        before: `${index > 0 ? ',' : ''}${isArray ? '' : `${JSON.stringify(name)}:`}`,
+        member,
+      }));
+      written.push(isArray ? '[' : '{');
+      left.push({ text: isArray ? ']' : '}' });
+      for (const { before, member } of members.reverse()) left.push({ value: member }, { text: before });
+    }
+  }
+  return written.join('');
+}
+
+function isNesting(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !isRawNumber(value);
+}

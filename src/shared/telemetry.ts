@@ -1,14 +1,49 @@
-import { type Attributes, metrics, SpanStatusCode, trace } from '@opentelemetry/api';
+import {
+  type Attributes,
+  type Context,
+  context,
+  createContextKey,
+  type Link,
+  metrics,
+  propagation,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
 
 /** Where spans, counters and histograms go. */
 export interface Telemetry {
-  /** Runs `work` in a span; a throw marks the span as failed. */
-  span<T>(name: string, attributes: Attributes, work: () => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` in a span. A throw marks the span as failed, and so does `work` by what it is given.
+   *
+   * @param caller of the work that begins here; a span that is under way already counts before it.
+   */
+  span<T>(
+    name: string,
+    attributes: Attributes,
+    work: (fail: (code: string) => void) => Promise<T>,
+    caller?: TraceHeaders,
+  ): Promise<T>;
+  /** Where the work under way stands in its trace. */
+  here(): TracePoint;
+  /** Runs work that is done for several at once: a span in it is a child of the first, and linked to the others. */
+  onBehalfOf<T>(points: readonly TracePoint[], work: () => T): T;
   /** Adds `by` to a counter. */
   count(name: string, by: number, attributes?: Attributes): void;
   /** Records a value in a histogram; the unit stands last in its name. */
   record(name: string, value: number, attributes?: Attributes): void;
 }
+
+/** W3C Trace Context, as its two headers have it. */
+export interface TraceHeaders {
+  readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
+}
+
+/** A place in a trace. */
+export type TracePoint = Context;
+
+/** Holds the links of the next span. */
+const linksKey = createContextKey('sluice.links');
 
 /**
  * Telemetry by the OpenTelemetry API: without an SDK in the app it does nothing and costs next to nothing.
@@ -21,10 +56,14 @@ export function openTelemetry(scope: string): Telemetry {
   const counters = memoize((name) => metrics.getMeter(scope).createCounter(name));
   const histograms = memoize((name) => metrics.getMeter(scope).createHistogram(name));
   return {
-    span: (name, attributes, work) =>
-      tracer.startActiveSpan(name, { attributes }, async (span) => {
+    span: (name, attributes, work, caller) => {
+      const parent = parentOf(caller);
+      const links = parent.getValue(linksKey) as Link[] | undefined;
+      const options = links === undefined ? { attributes } : { attributes, links };
+      const around = links === undefined ? parent : parent.deleteValue(linksKey);
+      return tracer.startActiveSpan(name, options, around, async (span) => {
         try {
-          return await work();
+          return await work((code) => span.setStatus({ code: SpanStatusCode.ERROR, message: code }));
         } catch (error) {
           span.setStatus({ code: SpanStatusCode.ERROR });
           if (error instanceof Error) span.recordException(error);
@@ -32,7 +71,15 @@ export function openTelemetry(scope: string): Telemetry {
         } finally {
           span.end();
         }
-      }),
+      });
+    },
+    here: () => context.active(),
+    onBehalfOf: (points, work) => {
+      const traced = [...new Set(points)].filter((point) => trace.getSpanContext(point) !== undefined);
+      const [first, ...others] = traced;
+      if (first === undefined) return work();
+      return context.with(first.setValue(linksKey, others.flatMap(linkTo)), work);
+    },
     count: (name, by, attributes) => counters(name).add(by, attributes),
     record: (name, value, attributes) => histograms(name).record(value, attributes),
   };
@@ -40,10 +87,24 @@ export function openTelemetry(scope: string): Telemetry {
 
 /** Telemetry that keeps nothing. */
 export const silentTelemetry: Telemetry = {
-  span: (_name, _attributes, work) => work(),
+  span: (_name, _attributes, work) => work(() => undefined),
+  here: () => context.active(),
+  onBehalfOf: (_points, work) => work(),
   count: () => undefined,
   record: () => undefined,
 };
+
+/** Reads the caller's headers in the way that the app's SDK is set up for. */
+function parentOf(caller: TraceHeaders | undefined): Context {
+  const active = context.active();
+  if (caller === undefined || trace.getSpanContext(active) !== undefined) return active;
+  return propagation.extract(active, caller);
+}
+
+function linkTo(point: TracePoint): Link[] {
+  const spanContext = trace.getSpanContext(point);
+  return spanContext === undefined ? [] : [{ context: spanContext }];
+}
 
 function memoize<T>(make: (name: string) => T): (name: string) => T {
   const made = new Map<string, T>();

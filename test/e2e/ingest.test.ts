@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
 import { stranger } from '../../local/stack.ts';
+import { Secret } from '../../src/shared/secret.ts';
+import { createTableDeadLetters } from '../../src/storage/table/dead-letters.ts';
+import { openTable } from '../../src/storage/table/open-table.ts';
 import { openTestCloud, patienceMs } from '../support/test-cloud.ts';
 
 const cloud = await openTestCloud();
@@ -74,9 +77,26 @@ test('Event Grid is answered as its extension does, and both of its schemas are 
   assert.deepEqual(idsIn('storage').sort(), ['grid-1', 'grid-2'], 'what is sent again is recognised');
 
   const good = { ...cloudEvent, id: 'grid-3' };
-  const mixed = JSON.stringify([good, { ...cloudEvent, type: 'nobody.wants.this' }, { neither: 'schema' }]);
+  const bottomless = { ...cloudEvent, id: 'grid-deep', data: JSON.parse('['.repeat(100) + ']'.repeat(100)) };
+  const unwanted = { ...cloudEvent, type: 'nobody.wants.this' };
+  const mixed = JSON.stringify([good, unwanted, { neither: 'schema' }, bottomless]);
   assert.equal((await post(path, mixed, notification)).status, 202, 'or the good one would be sent for ever');
   assert.deepEqual(idsIn('storage').sort(), ['grid-1', 'grid-2', 'grid-3']);
+
+  const connectionString = new Secret(cloud.azurite.connectionString);
+  const deadLetters = createTableDeadLetters(
+    await openTable({ connectionString, tablePrefix: 'test' }, 'deadletters'),
+    'test',
+  );
+  const letters = await deadLetters.list('ingest:eventgrid', 10);
+  assert.deepEqual(letters.map(({ reason }) => reason.code).sort(), [
+    'event-grid.invalid',
+    'event-grid.too-deep',
+    'ingest.unrouted',
+  ]);
+  const { key = '' } = letters.find(({ reason }) => reason.code === 'event-grid.too-deep') ?? {};
+  const kept = await deadLetters.get('ingest:eventgrid', key);
+  assert.deepEqual(JSON.parse(kept?.payload ?? ''), bottomless, 'with its payload');
 });
 
 test('a schedule publishes its event', async () => {
