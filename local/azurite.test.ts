@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type RestError, TableClient } from '@azure/data-tables';
-import { type RunningAzurite, startAzuriteTables } from './azurite.ts';
+import { QueueClient } from '@azure/storage-queue';
+import { type RunningAzurite, startAzurite, startAzuriteTables } from './azurite.ts';
 
 async function temporaryDir(t: TestContext): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'sluice-azurite-'));
@@ -35,6 +36,52 @@ test('what was written is still there after a restart on the same port and folde
   assert.notEqual(second.pid, first.pid);
   assert.equal(second.connectionString, first.connectionString);
   assert.equal((await table.getEntity('orders', '0')).nextOffset, '7');
+});
+
+test('one account has tables and queues, and both keep what they hold through a restart', async (t) => {
+  const dir = await temporaryDir(t);
+  const queueOf = (connectionString: string) => new QueueClient(connectionString, 'work');
+  const first = await startAzurite({ dir, ports: { tables: 0, queues: 0 } });
+  const { connectionString } = first;
+  const table = TableClient.fromConnectionString(connectionString, 'work', { allowInsecureConnection: true });
+  await table.createTable();
+  await table.createEntity({ partitionKey: 'orders', rowKey: '0' });
+  await queueOf(connectionString).create();
+  await queueOf(connectionString).sendMessage('b3JkZXJz');
+  await first.stop();
+
+  const second = await startAzurite({
+    dir,
+    ports: { tables: first.tables.port, queues: first.queues.port },
+  });
+  t.after(() => second.stop());
+  assert.equal(second.connectionString, connectionString);
+  assert.equal((await table.getEntity('orders', '0')).rowKey, '0');
+  const { receivedMessageItems } = await queueOf(connectionString).receiveMessages();
+  assert.deepEqual(
+    receivedMessageItems.map(({ messageText }) => messageText),
+    ['b3JkZXJz'],
+  );
+});
+
+test('a queue port that is taken stops the tables again', async (t) => {
+  const squatter = createServer();
+  await once(squatter.listen(0, '127.0.0.1'), 'listening');
+  t.after(() => squatter.close());
+  const { port: queues } = squatter.address() as AddressInfo;
+  const free = createServer();
+  await once(free.listen(0, '127.0.0.1'), 'listening');
+  const { port: tables } = free.address() as AddressInfo;
+  free.close();
+  await once(free, 'close');
+
+  await assert.rejects(startAzurite({ ports: { tables, queues } }), {
+    code: 'local.azurite',
+    message: /azurite-queue ended with exit code 1/,
+  });
+  const again = createServer();
+  await once(again.listen(tables, '127.0.0.1'), 'listening');
+  again.close();
 });
 
 test('a write that names an outdated version is refused with 412', async (t) => {

@@ -8,7 +8,10 @@ import { SluiceError } from '../src/shared/error.ts';
 
 /** One of Azurite's services, running in a process of its own. */
 export interface RunningAzurite {
-  /** For the storage clients. It is plain HTTP, so they need `allowInsecureConnection`. */
+  /**
+   * For the storage clients; it names the endpoint of this service only. It is plain HTTP, so clients of tables need
+   * `allowInsecureConnection`.
+   */
   readonly connectionString: string;
   readonly port: number;
   readonly pid: number;
@@ -23,6 +26,16 @@ export interface AzuriteOptions {
   readonly dir?: string;
   /** Port on 127.0.0.1; 0 takes a free one. */
   readonly port: number;
+}
+
+/** Tables and queues of one storage account. */
+export interface RunningStorage {
+  /** Names the endpoints of both. */
+  readonly connectionString: string;
+  readonly tables: RunningAzurite;
+  readonly queues: RunningAzurite;
+  /** Ends both services and waits until what they hold is on disk. */
+  stop(): Promise<void>;
 }
 
 /** Azurite did not start, or did not stop. */
@@ -47,6 +60,13 @@ const tableService: AzuriteService = {
   endpointKey: 'TableEndpoint',
 };
 
+const queueService: AzuriteService = {
+  bin: 'azurite-queue',
+  hostOption: '--queueHost',
+  portOption: '--queuePort',
+  endpointKey: 'QueueEndpoint',
+};
+
 // The account every storage emulator has; its key is public.
 // https://learn.microsoft.com/azure/storage/common/storage-use-azurite#well-known-storage-account-and-key
 const account = 'devstoreaccount1';
@@ -57,6 +77,8 @@ const startTimeoutMs = 30_000;
 const stopTimeoutMs = 10_000;
 const freePortAttemptsMax = 5;
 const outputCharsMax = 8_192;
+// The services word it differently.
+const listeningText = /successfully (started|listens) on/;
 
 /**
  * Loaded into the child ahead of Azurite. The channel to the parent closes when the parent says so and also when
@@ -71,6 +93,58 @@ const endWithParent = `data:text/javascript,process.once('disconnect', () => pro
  */
 export function startAzuriteTables(options: AzuriteOptions): Promise<RunningAzurite> {
   return startService(tableService, options);
+}
+
+/** Starts Azurite's Queue service, like {@link startAzuriteTables}. */
+export function startAzuriteQueues(options: AzuriteOptions): Promise<RunningAzurite> {
+  return startService(queueService, options);
+}
+
+/**
+ * Starts both services for one account; each keeps its data in a folder of its own below `dir`, `tables` and
+ * `queues`. When one does not start, the other is stopped again.
+ *
+ * @throws {AzuriteError} as the services do.
+ */
+export async function startAzurite(options: {
+  readonly dir?: string;
+  readonly ports: { readonly tables: number; readonly queues: number };
+}): Promise<RunningStorage> {
+  const { dir, ports } = options;
+  const kept = (name: string) => (dir === undefined ? {} : { dir: join(dir, name) });
+  await using parts = new AsyncDisposableStack();
+  const start = async (starting: Promise<RunningAzurite>) =>
+    parts.adopt(await starting, (service) => service.stop());
+  const [tables, queues] = await Promise.allSettled([
+    start(startAzuriteTables({ ...kept('tables'), port: ports.tables })),
+    start(startAzuriteQueues({ ...kept('queues'), port: ports.queues })),
+  ]);
+  if (tables.status === 'rejected') throw tables.reason;
+  if (queues.status === 'rejected') throw queues.reason;
+  const running = parts.move();
+  return {
+    connectionString: connectionStringOf([
+      endpoint(tableService, tables.value.port),
+      endpoint(queueService, queues.value.port),
+    ]),
+    tables: tables.value,
+    queues: queues.value,
+    stop: () => running.disposeAsync(),
+  };
+}
+
+function connectionStringOf(endpoints: readonly string[]): string {
+  return [
+    'DefaultEndpointsProtocol=http',
+    `AccountName=${account}`,
+    `AccountKey=${accountKey}`,
+    ...endpoints,
+    '',
+  ].join(';');
+}
+
+function endpoint(service: AzuriteService, port: number): string {
+  return `${service.endpointKey}=http://${host}:${port}/${account}`;
 }
 
 async function startService(service: AzuriteService, options: AzuriteOptions): Promise<RunningAzurite> {
@@ -109,12 +183,7 @@ async function startOnPort(
   const { pid } = child;
   if (pid === undefined) throw new AzuriteError(`${service.bin} has no process`);
   return {
-    connectionString: [
-      'DefaultEndpointsProtocol=http',
-      `AccountName=${account}`,
-      `AccountKey=${accountKey}`,
-      `${service.endpointKey}=http://${host}:${port}/${account};`,
-    ].join(';'),
+    connectionString: connectionStringOf([endpoint(service, port)]),
     port,
     pid,
     stop: () => stopChild(child, exited, service),
@@ -137,7 +206,7 @@ function untilListening(child: ChildProcess, service: AzuriteService): Promise<v
     const timer = setTimeout(() => fail(`did not listen within ${startTimeoutMs} ms`), startTimeoutMs);
     const onOutput = (text: string) => {
       output = (output + text).slice(-outputCharsMax);
-      if (!output.includes('successfully started')) return;
+      if (!listeningText.test(output)) return;
       clearTimeout(timer);
       resolve();
     };

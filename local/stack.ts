@@ -4,7 +4,7 @@ import { createFaults, type Faults } from '../proxy/faults.ts';
 import { openLog, type TopicLog } from '../proxy/log.ts';
 import { type RunningProxy, startProxy } from '../proxy/server.ts';
 import { type Clock, systemClock } from '../src/shared/clock.ts';
-import { type RunningAzurite, startAzuriteTables } from './azurite.ts';
+import { type RunningStorage, startAzurite } from './azurite.ts';
 import { ensureCertificate, type LocalCertificate } from './certificate.ts';
 import { type HostProcess, startHostProcess } from './host-process.ts';
 import { type RunningTokenIssuer, startTokenIssuer } from './token-issuer.ts';
@@ -14,15 +14,23 @@ import { type RunningWebhookSink, startWebhookSink } from './webhook-sink.ts';
 export interface StackPorts {
   readonly host: number;
   readonly tables: number;
+  readonly queues: number;
   readonly proxy: number;
   readonly issuer: number;
   readonly sink: number;
 }
 
-/** The ports that local.settings.example.json names. The first two are those of Core Tools and Azurite. */
-export const usualPorts: StackPorts = { host: 7071, tables: 10002, proxy: 9400, issuer: 9401, sink: 9402 };
+/** The ports that local.settings.example.json names. The first three are those of Core Tools and Azurite. */
+export const usualPorts: StackPorts = {
+  host: 7071,
+  tables: 10002,
+  queues: 10001,
+  proxy: 9400,
+  issuer: 9401,
+  sink: 9402,
+};
 /** Free ports, for tests and demonstrations beside a running stack. */
-export const freePorts: StackPorts = { host: 0, tables: 0, proxy: 0, issuer: 0, sink: 0 };
+export const freePorts: StackPorts = { host: 0, tables: 0, queues: 0, proxy: 0, issuer: 0, sink: 0 };
 
 /** What stands in for Kafka: the proxy, and the issuer of the tokens that it wants. */
 export interface KafkaCloud {
@@ -40,7 +48,7 @@ export interface KafkaCloud {
 
 /** What stands in for Azure, running, without the Functions host. */
 export interface Cloud extends KafkaCloud {
-  readonly azurite: RunningAzurite;
+  readonly azurite: RunningStorage;
   readonly sink: RunningWebhookSink;
   /** Starts a Functions host against it; several can run at once. */
   startHost(options: StartHostOptions): Promise<HostProcess>;
@@ -58,7 +66,7 @@ export interface StartHostOptions {
 export interface CloudOptions {
   /** Where everything is kept. */
   readonly dir: string;
-  /** False: topics and tables live in memory, and end with the processes. */
+  /** False: topics, tables and queues live in memory, and end with the processes. */
   readonly durable: boolean;
   readonly ports: StackPorts;
   readonly visibilityDelayMs?: number;
@@ -70,8 +78,8 @@ const groupId = '5105ce00-0000-4000-8000-000000000003';
 const defaultVisibilityDelayMs = 500;
 
 /**
- * Starts everything that stands in for Azure: token issuer, Kafka REST proxy, Table Storage and a webhook sink, all
- * over HTTPS but for Azurite. What was started is closed again when a later part fails.
+ * Starts everything that stands in for Azure: token issuer, Kafka REST proxy, tables and queues of a storage
+ * account, and a webhook sink, all over HTTPS but for storage. What was started is closed again when a later part fails.
  */
 export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const { dir, ports, durable, clock = systemClock } = options;
@@ -90,10 +98,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   });
   parts.defer(() => sink.close());
 
-  const azurite = await startAzuriteTables({
-    port: ports.tables,
-    ...(durable && { dir: join(dir, 'tables') }),
-  });
+  const azurite = await startAzurite({ ports, ...(durable && { dir }) });
   parts.defer(() => azurite.stop());
 
   const settings = {

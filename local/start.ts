@@ -31,7 +31,7 @@ async function main(): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping.abort());
   const stopped = once(stopping.signal, 'abort');
 
-  print('Starting token issuer, Kafka REST proxy, Table Storage, webhook sink and Functions host …');
+  print('Starting token issuer, Kafka REST proxy, storage, webhook sink and Functions host …');
   const cloud = await startCloud({ dir: stateDir, durable: true, ports: usualPorts });
   try {
     cloud.sink.onDelivery(printDelivery);
@@ -151,7 +151,8 @@ Functions host    ${hostUrl}
 Kafka REST proxy  ${proxy.url}
 Token issuer      ${issuer.url}
 Webhook sink      ${sink.url}
-Table Storage     http://127.0.0.1:${azurite.port}
+Table Storage     http://127.0.0.1:${azurite.tables.port}
+Queue Storage     http://127.0.0.1:${azurite.queues.port}
 
 Send an order, and see it arrive at billing and archive:
   curl -i ${hostUrl}/api/events/orders -H 'content-type: application/cloudevents+json' \\
