@@ -2,15 +2,20 @@ import { join, resolve } from 'node:path';
 import { type Clock, systemClock } from '../../src/shared/clock.ts';
 import { describeError } from '../../src/shared/error.ts';
 import { createAdmin, type HostedFunction } from './admin.ts';
+import { eventGridTrigger } from './eventgrid-trigger.ts';
 import { HostError } from './host-error.ts';
 import { createHostLog, type HostLog } from './host-log.ts';
 import { type Exchange, listen, send } from './http-server.ts';
+import { httpTrigger } from './http-trigger.ts';
 import { createInvoker, type InvocationResult, type Invoker } from './invoke.ts';
 import { openKeys } from './keys.ts';
 import { type AppFunction, loadApp } from './load-app.ts';
+import { createQueueOutputs } from './queue-output.ts';
+import { createQueueTrigger } from './queue-trigger.ts';
 import { choosePort, readSettings } from './settings.ts';
-import type { Trigger, TriggerParts } from './trigger.ts';
-import { triggerFactories } from './triggers.ts';
+import { createQueues } from './storage-queue.ts';
+import { timerTrigger } from './timer-trigger.ts';
+import { drainTimeoutMs, type Trigger, type TriggerFactory, type TriggerParts } from './trigger.ts';
 import { runHooks, workerApp } from './worker-app.ts';
 
 export interface HostOptions {
@@ -39,9 +44,6 @@ export interface Host {
   close(): Promise<void>;
 }
 
-/** How long a host that closes waits for invocations under way. */
-export const drainTimeoutMs = 10_000;
-
 /**
  * Loads a built app of the Node v4 programming model and runs its functions as Core Tools and the Functions host
  * do. One process can start one host.
@@ -62,9 +64,25 @@ export async function startHost(options: HostOptions): Promise<Host> {
     log: (level, _category, text) => log.write('Worker.node', level, text),
   });
 
-  const invoker = createInvoker({ clock, log, functionTimeoutMs: settings.functionTimeoutMs });
+  const { functionTimeoutMs, queues: queueSettings } = settings;
+  const queues = createQueues({ env });
+  const writeOutputs = createQueueOutputs({
+    functions: loaded.filter((fn) => !fn.disabled),
+    queues,
+    messageEncoding: queueSettings.messageEncoding,
+  });
+  const invoker = createInvoker({ clock, log, functionTimeoutMs, writeOutputs });
   const { invoke } = invoker;
-  const { triggers, hosted } = assignTriggers(loaded, { clock, log, settings, env, stateDir, keys, invoke });
+  const { triggers, hosted } = assignTriggers(
+    loaded,
+    {
+      httptrigger: httpTrigger,
+      eventgridtrigger: eventGridTrigger,
+      timertrigger: timerTrigger,
+      queuetrigger: createQueueTrigger({ queues, settings: queueSettings }),
+    },
+    { clock, log, settings, env, stateDir, keys, invoke },
+  );
   const admin = createAdmin({ functions: hosted, keys, invoke });
   const answerers: readonly Answerer[] = [admin, ...triggers.map((trigger) => trigger.answer)];
   const listener = await listen({
@@ -86,15 +104,16 @@ export async function startHost(options: HostOptions): Promise<Host> {
     },
     close: async () => {
       listener.close();
-      await Promise.all(triggers.map((trigger) => trigger.stop?.()));
-      await finish(invoker, log);
+      await finish(triggers, invoker, log);
       listener.destroy();
     },
   };
 }
 
-async function finish(invoker: Invoker, log: HostLog): Promise<void> {
+async function finish(triggers: readonly Trigger[], invoker: Invoker, log: HostLog): Promise<void> {
+  const stopped = Promise.all(triggers.map((trigger) => trigger.stop?.()));
   const drained = await invoker.drain(drainTimeoutMs);
+  await stopped;
   if (!drained)
     log.write('Host.Startup', 'warning', `Some invocations did not end within ${drainTimeoutMs} ms`);
   const { lifetimeHookData, appHookData } = workerApp;
@@ -102,13 +121,17 @@ async function finish(invoker: Invoker, log: HostLog): Promise<void> {
   await invoker.close();
 }
 
-/** Gives each function that is not disabled to its kind of trigger. */
-function assignTriggers(loaded: readonly AppFunction[], parts: TriggerParts) {
+/** Gives each function that is not disabled to its kind of trigger; `factories` are by binding type in lower case. */
+function assignTriggers(
+  loaded: readonly AppFunction[],
+  factories: Readonly<Record<string, TriggerFactory>>,
+  parts: TriggerParts,
+) {
   const byType = new Map<string, Trigger>();
   const hosted: HostedFunction[] = [];
   for (const fn of loaded) {
     const type = fn.trigger.type.toLowerCase();
-    const factory = Object.hasOwn(triggerFactories, type) ? triggerFactories[type] : undefined;
+    const factory = Object.hasOwn(factories, type) ? factories[type] : undefined;
     if (!factory)
       throw new HostError(
         `function "${fn.name}": triggers of type "${fn.trigger.type}" are not supported by the local host`,

@@ -12,6 +12,7 @@ import { createDeadlines } from './deadlines.ts';
 import { HostError } from './host-error.ts';
 import type { HostLog } from './host-log.ts';
 import type { AppFunction } from './load-app.ts';
+import type { WriteOutputs } from './queue-output.ts';
 import { programmingModelOf, runHooks, workerApp } from './worker-app.ts';
 
 /** What a trigger gives to the function it starts. */
@@ -20,6 +21,8 @@ export interface Invocation {
   readonly metadata?: Readonly<Record<string, RpcTypedData>>;
   /** Why it runs, for the log. */
   readonly reason: string;
+  /** What the log says of the trigger, besides. */
+  readonly details?: string;
   /** W3C trace context of what caused it. */
   readonly traceParent?: string | undefined;
   readonly traceState?: string | undefined;
@@ -57,8 +60,10 @@ export function createInvoker(options: {
   readonly clock: Clock;
   readonly log: HostLog;
   readonly functionTimeoutMs: number;
+  /** Part of the invocation: it fails when they cannot be written. */
+  readonly writeOutputs: WriteOutputs;
 }): Invoker {
-  const { clock, log, functionTimeoutMs } = options;
+  const { clock, log, functionTimeoutMs, writeOutputs } = options;
   const deadlines = createDeadlines({ clock, limitMs: functionTimeoutMs });
 
   const invoke: Invoke = async (fn, invocation) => {
@@ -70,12 +75,17 @@ export function createInvoker(options: {
       'information',
       `Executing 'Functions.${fn.name}' (Reason='${invocation.reason}', Id=${id})`,
     );
+    if (invocation.details !== undefined)
+      log.write(category, 'information', `Trigger Details: ${invocation.details}`);
     const ended = (outcome: string) =>
       `Executed 'Functions.${fn.name}' (${outcome}, Id=${id}, Duration=${Math.round(clock.now() - startMs)}ms)`;
     try {
-      const response = await deadlines.bound(runOnce(fn, invocation, id, log), () =>
-        timeoutError(fn, functionTimeoutMs),
-      );
+      const run = async () => {
+        const response = await runOnce(fn, invocation, id, log);
+        await writeOutputs(fn, response);
+        return response;
+      };
+      const response = await deadlines.bound(run(), () => timeoutError(fn, functionTimeoutMs));
       log.write(category, 'information', ended('Succeeded'));
       return { ok: true, response };
     } catch (error) {

@@ -97,12 +97,17 @@ function toAppFunction(
   const [triggerName, trigger] = bindings.find(([, binding]) => /trigger$/i.test(binding.type)) ?? [];
   if (triggerName === undefined || !trigger)
     throw new HostError(`function "${metadata.name}" has no trigger`);
-  const foreign = bindings.find(([name, binding]) => name !== triggerName && binding.type !== 'http');
+  const foreign = bindings.find(([name, binding]) => name !== triggerName && !isSupportedOutput(binding));
   if (foreign) {
+    const [name, { type, direction }] = foreign;
     throw new HostError(
-      `function "${metadata.name}": bindings of type "${foreign[1].type}" are not supported by the local host`,
+      `function "${metadata.name}": the local host supports outputs of type "http" and "queue" only, not "${name}" (${direction}, "${type}")`,
     );
   }
   const disabled = /^(true|1)$/i.test(env[`AzureWebJobs.${metadata.name}.Disabled`] ?? '');
   return { name: metadata.name, metadata, callback, trigger, triggerName, disabled };
+}
+
+function isSupportedOutput({ type, direction }: Binding): boolean {
+  return direction === 'out' && ['http', 'queue'].includes(type.toLowerCase());
 }

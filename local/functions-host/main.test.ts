@@ -117,7 +117,7 @@ for (const [what, files, message] of [
       'functions/a.js': `import { app, output } from '@azure/functions';
         app.get('put', { extraOutputs: [output.storageBlob({ path: 'a', connection: 'b' })], handler: () => 1 });`,
     },
-    /function "put": bindings of type "blob" are not supported/,
+    /function "put": .* "http" and "queue" only, not .*"blob"/,
   ],
   [
     'two functions of one name',

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { choosePort, readSettings } from './settings.ts';
+import { choosePort, readSettings, resolveAppSettings } from './settings.ts';
 
 function readWith(files: Record<string, unknown>, env: NodeJS.ProcessEnv = {}) {
   const scriptRoot = mkdtempSync(join(tmpdir(), 'settings-'));
@@ -26,8 +26,47 @@ test('a bare host.json means the prefix api, no request limits and 30 minutes', 
     functionTimeoutMs: 1_800_000,
     logLevels: {},
     localHttpPort: undefined,
+    queues: {
+      batchSize: 16,
+      newBatchThreshold: 8,
+      maxPollingIntervalMs: 60_000,
+      visibilityTimeoutMs: 0,
+      maxDequeueCount: 5,
+      messageEncoding: 'base64',
+    },
   });
   assert.equal(choosePort(undefined, settings), 7071);
+});
+
+test('host.json sets how queues are read', () => {
+  const read = (queues: Record<string, unknown>) =>
+    readWith({ 'host.json': { version: '2.0', extensions: { queues } } }).queues;
+  assert.deepEqual(
+    read({
+      batchSize: 4,
+      maxPollingInterval: '00:00:02',
+      visibilityTimeout: '00:00:30',
+      maxDequeueCount: 3,
+      messageEncoding: 'None',
+    }),
+    {
+      batchSize: 4,
+      newBatchThreshold: 2,
+      maxPollingIntervalMs: 2_000,
+      visibilityTimeoutMs: 30_000,
+      maxDequeueCount: 3,
+      messageEncoding: 'none',
+    },
+  );
+  assert.equal(read({ newBatchThreshold: 0 }).newBatchThreshold, 0);
+  assert.throws(() => read({ batchSize: 33 }), /extensions\.queues\.batchSize/);
+  assert.throws(() => read({ visibilityTimeout: '30s' }), /"30s" is no time span/);
+  assert.throws(() => read({ maxPollingInterval: '00:00:00' }), /must be longer than zero/);
+});
+
+test('app settings take the place of their names between percent signs', () => {
+  assert.equal(resolveAppSettings('%TEAM%-work-%STAGE%', { TEAM: 'a', STAGE: 'test' }), 'a-work-test');
+  assert.throws(() => resolveAppSettings('%TEAM%', {}), /'%TEAM%' does not resolve/);
 });
 
 test('host.json sets prefix, limits, timeout and log levels', () => {

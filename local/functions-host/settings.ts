@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { describeError } from '../../src/shared/error.ts';
 import { HostError } from './host-error.ts';
 import { isLogLevel } from './host-log.ts';
 import { readJsonFile } from './json-file.ts';
@@ -22,6 +23,21 @@ export interface HostSettings {
   readonly localHttpPort: number | undefined;
 }
 
+/** What `extensions.queues` of host.json says. */
+export interface QueueSettings {
+  /** Messages asked for at a time, at most 32. */
+  readonly batchSize: number;
+  /** More are asked for only while no more than this many are being worked on. */
+  readonly newBatchThreshold: number;
+  /** The longest pause between two looks at an empty queue. */
+  readonly maxPollingIntervalMs: number;
+  /** How long a message that failed stays invisible before its next try. */
+  readonly visibilityTimeoutMs: number;
+  /** How often a message is tried before it goes to the poison queue. */
+  readonly maxDequeueCount: number;
+  readonly messageEncoding: 'base64' | 'none';
+}
+
 const portDefault = 7071;
 // What a plan other than Consumption has: learn.microsoft.com/azure/azure-functions/functions-host-json
 const functionTimeoutDefaultMs = 30 * 60_000;
@@ -30,6 +46,43 @@ const limit = z.literal(-1).or(z.int().positive()).default(-1);
 const level = z
   .string()
   .refine(isLogLevel, 'must be Trace, Debug, Information, Warning, Error, Critical or None');
+
+const timeSpan = z.string().transform((text, context) => {
+  try {
+    return parseTimeSpan(text);
+  } catch (error) {
+    context.addIssue(describeError(error));
+    return z.NEVER;
+  }
+});
+
+/**
+ * learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue#hostjson-settings. The default of
+ * `newBatchThreshold` is the one of a single processor, as on the Consumption plan.
+ */
+const queuesSection = z
+  .looseObject({
+    batchSize: z.int().min(1).max(32).default(16),
+    newBatchThreshold: z.int().min(0).optional(),
+    maxPollingInterval: timeSpan.refine((ms) => ms > 0, 'must be longer than zero').prefault('00:01:00'),
+    visibilityTimeout: timeSpan.prefault('00:00:00'),
+    maxDequeueCount: z.int().min(1).default(5),
+    messageEncoding: z
+      .string()
+      .toLowerCase()
+      .pipe(z.enum(['base64', 'none']))
+      .prefault('base64'),
+  })
+  .transform(
+    (queues): QueueSettings => ({
+      batchSize: queues.batchSize,
+      newBatchThreshold: queues.newBatchThreshold ?? Math.floor(queues.batchSize / 2),
+      maxPollingIntervalMs: queues.maxPollingInterval,
+      visibilityTimeoutMs: queues.visibilityTimeout,
+      maxDequeueCount: queues.maxDequeueCount,
+      messageEncoding: queues.messageEncoding,
+    }),
+  );
 
 const hostFile = z.looseObject({
   version: z.literal('2.0', 'must be "2.0"'),
@@ -44,6 +97,7 @@ const hostFile = z.looseObject({
           maxOutstandingRequests: limit,
         })
         .prefault({}),
+      queues: queuesSection.prefault({}),
     })
     .prefault({}),
 });
@@ -63,7 +117,7 @@ const localFile = z.looseObject({
 export function readSettings(options: {
   readonly scriptRoot: string;
   readonly env: NodeJS.ProcessEnv;
-}): HostSettings {
+}): HostSettings & { readonly queues: QueueSettings } {
   const { scriptRoot, env } = options;
   const hostPath = join(scriptRoot, 'host.json');
   if (!existsSync(hostPath)) throw new HostError(`${scriptRoot} is no function app: it has no host.json`);
@@ -71,7 +125,7 @@ export function readSettings(options: {
   const localPath = join(scriptRoot, 'local.settings.json');
   const local = existsSync(localPath) ? readJsonFile(localPath, localFile) : undefined;
   for (const [name, value] of Object.entries(local?.Values ?? {})) env[name] ??= value;
-  const { http } = host.extensions;
+  const { http, queues } = host.extensions;
   return {
     routePrefix: http.routePrefix.replace(/^\/+|\/+$/g, ''),
     concurrentRequestsMax: orInfinity(http.maxConcurrentRequests),
@@ -79,12 +133,27 @@ export function readSettings(options: {
     functionTimeoutMs: functionTimeoutOf(host.functionTimeout),
     logLevels: host.logging.logLevel,
     localHttpPort: local?.Host.LocalHttpPort,
+    queues,
   };
 }
 
 /** The port to listen on: the one asked for, else local.settings.json's, else Core Tools' own. */
 export function choosePort(asked: number | undefined, settings: HostSettings): number {
   return asked ?? settings.localHttpPort ?? portDefault;
+}
+
+/**
+ * `text` with the app setting NAME in the place of each `%NAME%`.
+ *
+ * @throws {HostError} when there is no such setting.
+ */
+export function resolveAppSettings(text: string, env: NodeJS.ProcessEnv): string {
+  return text.replace(/%([^%]+)%/g, (_whole, name: string) => {
+    const value = env[name];
+    if (value === undefined)
+      throw new HostError(`'%${name}%' does not resolve to a value: set the app setting ${name}`);
+    return value;
+  });
 }
 
 function orInfinity(value: number): number {

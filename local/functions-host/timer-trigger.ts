@@ -5,6 +5,7 @@ import { describeError } from '../../src/shared/error.ts';
 import { HostError } from './host-error.ts';
 import { calledByApi, type Invocation } from './invoke.ts';
 import type { AppFunction } from './load-app.ts';
+import { resolveAppSettings } from './settings.ts';
 import { parseSchedule, type TimerSchedule } from './timer-schedule.ts';
 import {
   firstStatus,
@@ -62,7 +63,7 @@ function toTimer(fn: AppFunction, { clock, env, stateDir }: TriggerParts): Timer
   if (!parsed.success) throw new HostError(`function "${fn.name}":\n${z.prettifyError(parsed.error)}`);
   const options = parsed.data;
   try {
-    const schedule = parseSchedule(resolveSetting(options.schedule, env), env.WEBSITE_TIME_ZONE || 'UTC');
+    const schedule = parseSchedule(resolveAppSettings(options.schedule, env), env.WEBSITE_TIME_ZONE || 'UTC');
     const first = schedule.next(clock.now());
     const monitored = options.useMonitor && schedule.next(first) - first >= monitoredIntervalMinMs;
     const statusPath = monitored ? join(stateDir, 'timers', `${fn.name}.json`) : undefined;
@@ -70,16 +71,6 @@ function toTimer(fn: AppFunction, { clock, env, stateDir }: TriggerParts): Timer
   } catch (error) {
     throw new HostError(`function "${fn.name}": ${describeError(error)}`, error);
   }
-}
-
-/** `%NAME%` stands for the app setting NAME. */
-function resolveSetting(text: string, env: NodeJS.ProcessEnv): string {
-  const name = /^%(.+)%$/.exec(text)?.[1];
-  if (name === undefined) return text;
-  const value = env[name];
-  if (value === undefined)
-    throw new HostError(`'%${name}%' does not resolve to a value: set the app setting ${name}`);
-  return value;
 }
 
 async function runTimer(timer: Timer, parts: TriggerParts, signal: AbortSignal): Promise<void> {

@@ -6,6 +6,9 @@ import type { Keys } from './keys.ts';
 import type { AppFunction } from './load-app.ts';
 import type { HostSettings } from './settings.ts';
 
+/** How long a host that closes waits for what is under way. */
+export const drainTimeoutMs = 10_000;
+
 /** What the host gives to each kind of trigger. */
 export interface TriggerParts {
   readonly clock: Clock;
@@ -31,7 +34,10 @@ export interface Trigger {
   answer?(exchange: Exchange): Promise<void> | undefined;
   /** Begins to fire; called once the host listens. */
   start?(): void;
-  /** Fires no more; invocations under way go on. */
+  /**
+   * Fires no more; invocations under way go on. Waits up to `drainTimeoutMs` for what is left to be done after them,
+   * such as the removal of their messages.
+   */
   stop?(): Promise<void>;
 }
 
