@@ -1,6 +1,6 @@
-import { type Call, type Operation, param } from './call.ts';
 import type { LogRecord, OffsetRange, TopicLog } from './log.ts';
 import { invalidRequest, RestError } from './rest-error.ts';
+import { type Call, type Operation, param } from './routes.ts';
 import type { TopicView } from './topic-view.ts';
 
 /** The most records one call may ask for. */

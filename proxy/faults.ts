@@ -1,4 +1,9 @@
+import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
+import type { Clock } from '../src/shared/clock.ts';
+import { parseJsonBody } from './json-text.ts';
+import { readBySchema } from './request-body.ts';
+import type { Answer, Route } from './routes.ts';
 
 /** What a fault can be aimed at; `metadata` is brokers, topic list, partitions. */
 export const faultOperations = ['produce', 'consume', 'metadata', 'createTopic'] as const;
@@ -75,5 +80,89 @@ export function createFaults(): Faults {
       count.hits++;
       return count.rule;
     },
+  };
+}
+
+const controlPath = '/control/faults';
+
+/** What PUT takes. */
+export const faultRulesSchema = z.strictObject({ rules: z.array(faultRuleSchema).max(faultRulesMax) });
+
+/** The control interface: GET lists the rules with their hits, PUT replaces them, DELETE removes them. */
+export function createFaultRoutes(faults: Faults): Route[] {
+  const list = (): Answer => ({
+    status: 200,
+    body: JSON.stringify({ rules: faults.list().map(({ rule, hits }) => ({ ...rule, hits })) }),
+  });
+  return [
+    { method: 'GET', path: controlPath, operation: list },
+    {
+      method: 'PUT',
+      path: controlPath,
+      operation: ({ body }) => {
+        faults.set(readBySchema(faultRulesSchema, parseJsonBody(body).value).rules);
+        return list();
+      },
+    },
+    {
+      method: 'DELETE',
+      path: controlPath,
+      operation: () => {
+        faults.clear();
+        return list();
+      },
+    },
+  ];
+}
+
+/**
+ * Lets a call go wrong as `rule` says. Returns `undefined` where there is to be no answer: the connection is then
+ * broken.
+ */
+export async function injectFault(options: {
+  rule: FaultRule;
+  /** Carries the call out as if nothing were wrong. */
+  carryOut: () => Answer;
+  response: ServerResponse;
+  clock: Clock;
+  /** Aborts when the proxy closes, which ends every wait. */
+  closing: AbortSignal;
+}): Promise<Answer | undefined> {
+  const { rule, carryOut, response, clock, closing } = options;
+  const gone = clientGone(response);
+  if (rule.latencyMs !== undefined) {
+    const isOver = await clock.sleep(rule.latencyMs, AbortSignal.any([gone, closing])).then(
+      () => true,
+      () => false,
+    );
+    if (!isOver) return undefined;
+  }
+  if (rule.drop === 'before') return undefined;
+  if (rule.stall === 'before') return stall(gone, closing);
+  if (rule.status !== undefined) return refusal(rule.status, rule.retryAfterSeconds);
+
+  const answer = carryOut();
+  if (rule.drop === 'after') return undefined;
+  if (rule.stall === 'after') return stall(gone, closing);
+  return answer;
+}
+
+function clientGone(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once('close', () => controller.abort());
+  return controller.signal;
+}
+
+async function stall(gone: AbortSignal, closing: AbortSignal): Promise<undefined> {
+  const either = AbortSignal.any([gone, closing]);
+  if (either.aborted) return;
+  await new Promise((resolve) => either.addEventListener('abort', resolve, { once: true }));
+}
+
+function refusal(status: number, retryAfterSeconds: number | undefined): Answer {
+  return {
+    status,
+    headers: retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) },
+    body: JSON.stringify({ error_code: status, message: 'This failure was injected by a fault rule.' }),
   };
 }

@@ -2,12 +2,10 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Clock } from '../src/shared/clock.ts';
 import { describeError } from '../src/shared/error.ts';
 import type { Authenticator } from './auth.ts';
-import type { Answer } from './call.ts';
-import type { Faults } from './faults.ts';
-import { injectFault } from './inject-fault.ts';
+import { type Faults, injectFault } from './faults.ts';
 import { readBody } from './request-body.ts';
 import { RestError } from './rest-error.ts';
-import type { Router } from './routes.ts';
+import type { Answer, Router } from './routes.ts';
 
 export interface ListenerOptions {
   readonly router: Router;

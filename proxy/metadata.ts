@@ -1,9 +1,8 @@
-import type { Answer, Operation } from './call.ts';
-import { param } from './call.ts';
 import { parseJsonBody } from './json-text.ts';
 import type { OffsetRange, TopicInfo, TopicLog } from './log.ts';
-import { readBySchema } from './read-by-schema.ts';
+import { readBySchema } from './request-body.ts';
 import { RestError } from './rest-error.ts';
+import { type Answer, type Operation, param } from './routes.ts';
 import { brokerCount, createTopicSchema } from './topic.ts';
 import { checkTopicName, type TopicView } from './topic-view.ts';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { consumeCountMax } from './consume.ts';
-import { faultRulesSchema } from './fault-control.ts';
+import { faultRulesSchema } from './faults.ts';
 import { schemas } from './openapi-schemas.ts';
 import type { Route } from './routes.ts';
 import { createTopicSchema } from './topic.ts';

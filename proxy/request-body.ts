@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { RestError } from './rest-error.ts';
+import { type ZodType, z } from 'zod';
+import { invalidRequest, RestError } from './rest-error.ts';
 
 /**
  * Reads a request's body; `undefined` when the client goes away before it is whole.
@@ -25,4 +26,18 @@ export function readBody(request: IncomingMessage, bytesMax: number): Promise<Bu
     request.on('close', () => resolve(undefined));
     request.on('error', () => resolve(undefined));
   });
+}
+
+/**
+ * `value` as `schema` says it must be.
+ *
+ * @throws {RestError} invalid_request, naming every field that is wrong.
+ */
+export function readBySchema<T>(schema: ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issues = result.error.issues.map(({ path, message }) =>
+    path.length === 0 ? message : `${z.core.toDotPath(path)}: ${message}`,
+  );
+  throw invalidRequest(`The body is not as it should be. ${issues.join('; ')}.`);
 }
