@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { OAuth2Issuer } from 'oauth2-mock-server';
+import { readBody } from '../proxy/request-body.ts';
 import { type Clock, systemClock } from '../src/shared/clock.ts';
 import { describeError } from '../src/shared/error.ts';
 
@@ -64,8 +65,11 @@ export async function startTokenIssuer(options: TokenIssuerOptions): Promise<Run
   await signer.keys.generate('RS256');
 
   const answerTokenRequest = async (request: IncomingMessage): Promise<Answer> => {
-    const form = await readForm(request);
-    if (form === undefined) return refuse(413, 'invalid_request', `over ${requestBytesMax} bytes were sent`);
+    const sent = await readBody(request, requestBytesMax);
+    if (sent === 'too-large')
+      return refuse(413, 'invalid_request', `over ${requestBytesMax} bytes were sent`);
+    if (sent === 'broken') return refuse(400, 'invalid_request', 'the request broke off');
+    const form = new URLSearchParams(sent.toString('utf8'));
     const decision = decide(form, request.headers.authorization, options);
     if ('status' in decision) return decision;
     const accessToken = await signer.buildToken({
@@ -227,16 +231,4 @@ async function serve(
   );
   const headers = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' };
   response.writeHead(answer.status, headers).end(JSON.stringify(answer.body));
-}
-
-/** The request's form fields, or undefined when there are too many bytes of them. */
-async function readForm(request: IncomingMessage): Promise<URLSearchParams | undefined> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  // Read to the end even beyond the limit: a sender that is still sending would not see the answer.
-  for await (const chunk of request) {
-    bytes += chunk.length;
-    if (bytes <= requestBytesMax) chunks.push(chunk);
-  }
-  return bytes <= requestBytesMax ? new URLSearchParams(Buffer.concat(chunks).toString('utf8')) : undefined;
 }

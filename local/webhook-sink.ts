@@ -4,6 +4,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { z } from 'zod';
+import { readBody } from '../proxy/request-body.ts';
 import { type Clock, systemClock } from '../src/shared/clock.ts';
 import { describeError, SluiceError } from '../src/shared/error.ts';
 
@@ -118,10 +119,12 @@ export async function startWebhookSink(options: WebhookSinkOptions): Promise<Run
   const receive = async (request: IncomingMessage, response: ServerResponse) => {
     const receivedAtMs = clock.now();
     const { pathname: path, searchParams } = new URL(request.url ?? '/', 'http://localhost');
-    const body = await readBody(request);
-    if (body === undefined) {
+    const sent = await readBody(request, bodyBytesMax);
+    if (sent === 'broken') return;
+    if (sent === 'too-large') {
       return send(response, { status: 413, body: `the body is over ${bodyBytesMax} bytes` });
     }
+    const body = sent.toString('utf8');
     if (path.startsWith('/control/')) {
       const target = searchParams.get('path') ?? undefined;
       return send(response, control({ operation: `${request.method} ${path}`, path: target, body }));
@@ -355,16 +358,4 @@ function send(response: ServerResponse, { status, body = '', contentType = 'text
 function headerOf(headers: IncomingHttpHeaders, name: string): string | null {
   const value = headers[name];
   return typeof value === 'string' ? value : null;
-}
-
-/** The request's body as text, or undefined when it is too large. */
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  // Read to the end even beyond the limit: a sender that is still sending would not see the answer.
-  for await (const chunk of request) {
-    bytes += chunk.length;
-    if (bytes <= bodyBytesMax) chunks.push(chunk);
-  }
-  return bytes <= bodyBytesMax ? Buffer.concat(chunks).toString('utf8') : undefined;
 }

@@ -28,7 +28,11 @@ export function createListener(options: ListenerOptions): RequestListener {
     if (!route.isPublic) await authenticator?.check(request.headers.authorization);
     const takesBody = route.method === 'POST' || route.method === 'PUT';
     const body = takesBody ? await readBody(request, requestBytesMax) : noBody;
-    if (body === undefined) return undefined;
+    if (body === 'broken') return undefined;
+    if (body === 'too-large') {
+      const text = `The body is larger than ${requestBytesMax} bytes: send fewer records.`;
+      throw new RestError('body_too_large', text);
+    }
 
     const rule = route.faultOperation && faults?.take(route.faultOperation, params.topic);
     if (rule === undefined) return route.operation({ params, query, body, recordError: undefined });

@@ -1,14 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import { type ZodType, z } from 'zod';
-import { invalidRequest, RestError } from './rest-error.ts';
+import { invalidRequest } from './rest-error.ts';
 
 /**
- * Reads a request's body; `undefined` when the client goes away before it is whole.
- *
- * @throws {RestError} body_too_large; the rest of the body is then read and thrown away.
+ * Reads a request's body. `too-large` comes as soon as it is over `bytesMax`; the rest is then read and thrown away,
+ * for a sender still sending to see the answer. `broken`: the client went away before the body was whole.
  */
-export function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer | undefined> {
-  return new Promise((resolve, reject) => {
+export function readBody(
+  request: IncomingMessage,
+  bytesMax: number,
+): Promise<Buffer | 'too-large' | 'broken'> {
+  return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
     request.on('data', (chunk: Buffer) => {
@@ -18,13 +20,11 @@ export function readBody(request: IncomingMessage, bytesMax: number): Promise<Bu
         return;
       }
       chunks.length = 0;
-      reject(
-        new RestError('body_too_large', `The body is larger than ${bytesMax} bytes: send fewer records.`),
-      );
+      resolve('too-large');
     });
     request.on('end', () => resolve(Buffer.concat(chunks)));
-    request.on('close', () => resolve(undefined));
-    request.on('error', () => resolve(undefined));
+    request.on('close', () => resolve('broken'));
+    request.on('error', () => resolve('broken'));
   });
 }
 
