@@ -44,19 +44,25 @@ export function parseCloudEvent(value: unknown): ParsedEvent {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return refuse('(event)', 'must be a JSON object');
   }
-  const present = Object.entries(value).filter(([name, content]) => content !== null || name === 'data');
-  const attributes = new Map<string, unknown>(present);
+  const event = withoutNulls(value as Readonly<Record<string, unknown>>);
   for (const name of requiredAttributes) {
-    if (!attributes.has(name)) return refuse(name, 'is required');
+    if (!Object.hasOwn(event, name)) return refuse(name, 'is required');
   }
-  if (attributes.has('data') && attributes.has('data_base64')) {
+  if (Object.hasOwn(event, 'data') && Object.hasOwn(event, 'data_base64')) {
     return refuse('data_base64', 'must not stand beside data');
   }
-  for (const [name, content] of present) {
-    const message = problemOf(name, content);
+  for (const name of Object.keys(event)) {
+    const message = problemOf(name, event[name]);
     if (message !== undefined) return refuse(name, message);
   }
-  return { ok: true, event: Object.fromEntries(present) as unknown as CloudEvent };
+  return { ok: true, event: event as unknown as CloudEvent };
+}
+
+/** Most events have no null and are taken as they are. */
+function withoutNulls(value: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const isAbsent = (name: string) => value[name] === null && name !== 'data';
+  if (!Object.keys(value).some(isAbsent)) return value;
+  return Object.fromEntries(Object.entries(value).filter(([name]) => !isAbsent(name)));
 }
 
 /**
@@ -95,6 +101,8 @@ const mediaType = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;\s*[\w!#$&^.+-]+=("[^"]*"|[
 const mediaTypeCharsMax = 1_024;
 /** No repeated group: on megabytes of text one overflows the stack of the regular expression engine. */
 const base64 = /^[A-Za-z0-9+/]*={0,2}$/;
+/** U+0000 to U+001F and U+007F to U+009F. */
+const controlCharacter = /\p{Cc}/u;
 const timestamp =
   /^(\d{4})-(\d{2})-(\d{2})[Tt]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
 
@@ -125,10 +133,7 @@ function uriReference(value: string): string | undefined {
 
 /** Control characters and lone surrogates are outside the String type (spec, "Type System"). */
 function forbiddenCharacters(value: string): string | undefined {
-  for (let index = 0; index < value.length; index += 1) {
-    const unit = value.charCodeAt(index);
-    if (unit <= 0x1f || (unit >= 0x7f && unit <= 0x9f)) return 'must not contain control characters';
-  }
+  if (controlCharacter.test(value)) return 'must not contain control characters';
   return value.isWellFormed() ? undefined : 'must not contain lone surrogates';
 }
 
