@@ -27,10 +27,11 @@ export interface BenchFlags {
 
 const fullPlan: Plan = {
   connections: [1, 16, 64, 256],
-  rounds: 3,
-  firstEvents: 5_000,
+  rounds: 5,
+  // A host is up to its speed only after about so many.
+  firstEvents: 20_000,
   warmUpMs: 500,
-  measureMs: 2_000,
+  measureMs: 1_500,
 };
 const quickPlan: Plan = { connections: [16], rounds: 1, firstEvents: 100, warmUpMs: 100, measureMs: 200 };
 const connectionsMax = 1_024;
