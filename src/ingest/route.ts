@@ -3,12 +3,12 @@ import type { CloudEvent } from '../events/cloud-event.ts';
 import { compileFilter, describeMismatch, type EventFilter, type FilterTest } from '../events/filter.ts';
 import { compileSelector, type Selector } from '../events/selector.ts';
 import { compileTopic, type TopicOf } from '../events/topic.ts';
+import { compileTransform, type Transform } from '../events/transform.ts';
 import { quote, type ValueProblem } from '../events/value-problem.ts';
 import { SluiceError } from '../shared/error.ts';
 import { compileSchema, type DataCheck } from './json-schema.ts';
 import { compilePartition, type PartitionOf } from './partition.ts';
 import type { OutgoingRecord } from './ports.ts';
-import { compileTransform, type Transform } from './transform.ts';
 
 /**
  * From matching events to records. In this order: `source` and `filter` match, `schema` checks, `transform` changes,

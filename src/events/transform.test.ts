@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { CloudEvent } from '../events/cloud-event.ts';
 import { parseJson } from '../shared/json.ts';
+import type { CloudEvent } from './cloud-event.ts';
 import { compileTransform, transformLimits } from './transform.ts';
 
 const event: CloudEvent = {

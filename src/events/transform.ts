@@ -1,6 +1,6 @@
 import type { Expression } from 'jsonata';
-import type { CloudEvent } from '../events/cloud-event.ts';
 import { parseJson } from '../shared/json.ts';
+import type { CloudEvent } from './cloud-event.ts';
 
 /** What became of an event: changed, of no interest, or why it could not be changed. */
 export type Transformed =
