@@ -33,6 +33,8 @@ test('constraints decide whether a route matches', () => {
   assert.equal(match('{id:int}', '/12a'), undefined);
   assert.equal(match('{id:int}', '/99999999999'), undefined);
   assert.equal(match('{a:alpha}', '/a1'), undefined);
+  assert.deepEqual(match('{a:regex(^admin$)}/status', '/Admin/status'), { a: 'Admin' });
+  assert.equal(match('{a:regex(^admin$)}/status', '/admins/status'), undefined);
   assert.deepEqual(match('{a:alpha:length(2,3)}', '/abc'), { a: 'abc' });
   assert.equal(match('{a:alpha:length(2,3)}', '/abcd'), undefined);
   assert.deepEqual(match('{id:guid}', '/9b2c7d0e-0000-4000-8000-000000000000'), {
@@ -45,6 +47,7 @@ test('constraints decide whether a route matches', () => {
 for (const [template, message] of [
   ['/orders', /must not begin with "\/"/],
   ['{id:even}', /constraint "even" is not known; there are int, /],
+  ['{id:regex([)}', /"\[" is no regular expression/],
   ['{id:min}', /constraint "min" is not known/],
   ['{id:int(5)}', /constraint "int\(5\)" is not known/],
   ['{*rest}/x', /catch-all parameter must be the last/],

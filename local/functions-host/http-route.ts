@@ -89,15 +89,26 @@ function parseSegment(text: string, template: string): Segment {
 
 function parseConstraint(text: string, template: string): Check {
   const [, name = '', list = ''] = /^(\w+)(?:\((.*)\))?$/.exec(text) ?? [];
+  if (name === 'regex' && list !== '') return matching(list, template);
   const make = Object.hasOwn(constraints, name) ? constraints[name] : undefined;
   const [a, b] = list === '' ? [] : list.split(',').map(Number);
   if (!make || Number.isNaN(a ?? 0) || Number.isNaN(b ?? 0) || make.length > 0 !== (a !== undefined)) {
     throw wrong(
       template,
-      `constraint "${text}" is not known; there are ${Object.keys(constraints).join(', ')}`,
+      `constraint "${text}" is not known; there are ${Object.keys(constraints).join(', ')}, regex`,
     );
   }
   return make(a ?? 0, b ?? a ?? 0);
+}
+
+/** Without case, as ASP.NET's `RegexRouteConstraint`. */
+function matching(pattern: string, template: string): Check {
+  try {
+    const expression = new RegExp(pattern, 'i');
+    return (value) => expression.test(value);
+  } catch {
+    throw wrong(template, `"${pattern}" is no regular expression`);
+  }
 }
 
 function match(segments: readonly Segment[], path: readonly string[]): RouteParams | undefined {

@@ -86,7 +86,8 @@ export const httpTrigger: TriggerFactory = ({ clock, settings, keys, invoke }) =
 function toRoute(fn: AppFunction, routePrefix: string): Route {
   const { authLevel, methods, route } = parseOptions(fn);
   const template = withPrefix(routePrefix, route ?? fn.name);
-  if (/^(admin|runtime)(\/|$)/i.test(template)) {
+  // Whatever the prefix is, and whatever follows: Azure/azure-functions-host, `ScriptHost.ValidateHttpFunction`.
+  if (/^(admin|runtime)/i.test(route ?? fn.name)) {
     throw new HostError(
       `function "${fn.name}": the specified route conflicts with one or more built in routes`,
     );

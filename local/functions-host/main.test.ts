@@ -129,8 +129,7 @@ for (const [what, files, message] of [
   [
     'a reserved route',
     {
-      'functions/a.js': `import { app } from '@azure/functions'; app.get('a', { route: 'admin/a', handler: () => 1 });`,
-      'host.json': '{"version":"2.0","extensions":{"http":{"routePrefix":""}}}',
+      'functions/a.js': `import { app } from '@azure/functions'; app.get('a', { route: 'administration/a', handler: () => 1 });`,
     },
     /function "a": the specified route conflicts with one or more built in routes/,
   ],
