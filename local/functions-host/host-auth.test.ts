@@ -36,8 +36,8 @@ test('a function of level function opens by its key or the master key, in header
 });
 
 test('a function of level admin opens by the master key only', async () => {
-  assert.equal(await status(`/api/adminOnly?code=${keys.function}`), 401);
-  assert.equal(await status(`/api/adminOnly?code=${keys.master}`), 200);
+  assert.equal(await status(`/api/forAdmins?code=${keys.function}`), 401);
+  assert.equal(await status(`/api/forAdmins?code=${keys.master}`), 200);
 });
 
 test('a function of level anonymous needs no key', async () => {
