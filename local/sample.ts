@@ -5,10 +5,10 @@ import type { ConsumedRecord, Partition } from '../src/kafka-rest/answers.ts';
 import { createKafkaRest, type KafkaRest } from '../src/kafka-rest/client.ts';
 import { acquireWith } from '../src/kafka-rest/credentials.ts';
 import type { ProduceRecord, TopicSettings } from '../src/kafka-rest/requests.ts';
-import { createTokens } from '../src/kafka-rest/tokens.ts';
 import { systemClock as clock, systemRandom as random } from '../src/shared/clock.ts';
 import { describeError, SluiceError } from '../src/shared/error.ts';
 import { createHttpPool, type HttpSend } from '../src/shared/http.ts';
+import { createTokens } from '../src/shared/tokens.ts';
 import { freePorts, startKafkaCloud } from './stack.ts';
 
 /*

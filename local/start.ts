@@ -130,7 +130,7 @@ async function showCheckpoints(cloud: Cloud, signal: AbortSignal): Promise<void>
 
 async function listAll(store: CheckpointStore, subscriptions: readonly string[]): Promise<Checkpoint[]> {
   const lists = await Promise.all(subscriptions.map((name) => store.list(name)));
-  return lists.flat().map(({ checkpoint }) => checkpoint);
+  return lists.flatMap(({ checkpoints }) => checkpoints.map(({ checkpoint }) => checkpoint));
 }
 
 function printCheckpoints(checkpoints: readonly Checkpoint[]): void {

@@ -26,11 +26,15 @@ export interface Delivery {
 }
 
 const statusSchema = z.int().min(200).max(599);
+const answerSchema = z.union([statusSchema, z.enum(['drop', 'stall'])]);
+/** A status; or no answer: the connection is closed, or kept open. */
+export type SinkAnswer = z.infer<typeof answerSchema>;
+
 const behaviourSchema = z.strictObject({
   /** Status to answer; 200 by default. */
   status: statusSchema.optional(),
-  /** Statuses for the first requests, one each; `status` when they are used up. */
-  script: z.array(statusSchema).max(1_000).optional(),
+  /** What the first requests are answered, one each; when it is used up, the rest of this holds. */
+  script: z.array(answerSchema).max(1_000).optional(),
   /** Body to answer; empty by default. */
   body: z.string().optional(),
   /** Value of a `Retry-After` header. */
@@ -187,7 +191,10 @@ function createBehaviours() {
       const use = current.uses;
       current.uses += 1;
       if (use >= times) return {};
-      return { ...plan, status: script[use] ?? plan.status };
+      const scripted = script[use];
+      if (scripted === 'drop') return { drop: true };
+      if (scripted === 'stall') return { stall: true };
+      return { ...plan, status: scripted ?? plan.status };
     },
   };
 }

@@ -10,13 +10,6 @@ const wholeReference = /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/;
 /** The largest delay that a timer of the platform can hold, and a bound for every duration here. */
 export const durationMsMax = 2_147_483_647;
 
-/** Whether a text is a symmetric secret of Standard Webhooks: `whsec_` and the Base64 of 24 to 64 bytes. */
-export function isWebhookSecret(text: string): boolean {
-  const [, base64] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];
-  const bytes = Buffer.from(base64 ?? '', 'base64').length;
-  return bytes >= 24 && bytes <= 64;
-}
-
 /** Milliseconds, with a default. */
 export function duration(byDefault: number, description: string) {
   return z.int().min(1).max(durationMsMax).default(byDefault).describe(description);

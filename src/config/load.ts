@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { describeError, SluiceError } from '../shared/error.ts';
 import { type BridgeConfig, bridgeConfigSchema, type Settings } from './schema.ts';
+import { subscriptionContradictions } from './subscriptions.ts';
 
 /** The configuration cannot be used. The message lists everything that is wrong, a line each. */
 export class ConfigError extends SluiceError {
@@ -97,19 +98,8 @@ function contradictions(config: BridgeConfig): string[] {
     );
   }
   for (const [name, subscription] of Object.entries(config.subscriptions)) {
-    if (subscription.endpoint.timeoutMs * 2 > config.drain.leaseMs) {
-      problems.push(
-        `subscriptions.${name}.endpoint.timeoutMs: must be at most half of drain.leaseMs (${config.drain.leaseMs}), or a lease could lapse during an attempt`,
-      );
-    }
-    if (subscription.endpoint.timeoutMs * 2 > config.drain.budgetMs) {
-      problems.push(
-        `subscriptions.${name}.endpoint.timeoutMs: must be at most half of drain.budgetMs (${config.drain.budgetMs}), or no attempt would fit in a run`,
-      );
-    }
-    if (new Set(subscription.topics).size !== subscription.topics.length) {
-      problems.push(`subscriptions.${name}.topics: names a topic twice`);
-    }
+    const found = subscriptionContradictions(subscription, config.drain);
+    problems.push(...found.map(({ path, message }) => `subscriptions.${name}.${path}: ${message}`));
   }
   return problems;
 }

@@ -7,7 +7,8 @@ const dialects = ['exact', 'prefix', 'suffix', 'all', 'any', 'not'] as const;
 
 const selector = z.string().refine(isSelector, { error: selectorRule });
 
-const filterSchema: z.ZodType<EventFilter> = z
+/** A filter of events, as routes and subscriptions have it. */
+export const filterSchema: z.ZodType<EventFilter> = z
   .lazy(() => {
     // Neither names nor texts may be empty (CloudEvents Subscriptions API, section 3.2.4.1.1).
     const values = z

@@ -1,19 +1,11 @@
 import { z } from 'zod';
-import { topicName, topicNameRule } from '../events/topic.ts';
 import { cronField } from './cron.ts';
-import {
-  count,
-  duration,
-  durationMsMax,
-  type Fields,
-  isWebhookSecret,
-  makeFields,
-  type Settings,
-} from './fields.ts';
+import { count, duration, type Fields, makeFields, type Settings } from './fields.ts';
 import { ingestSchema } from './ingest.ts';
 import { routeSchema } from './routes.ts';
 import { scheduleSchema } from './schedules.ts';
 import { sourceSchema } from './sources.ts';
+import { subscriptionSchema } from './subscriptions.ts';
 
 export type { Settings } from './fields.ts';
 
@@ -140,46 +132,14 @@ function storageSchema({ text, url, secret }: Fields) {
     .describe('Where checkpoints are kept.');
 }
 
-function subscriptionSchema({ url, secret }: Fields) {
-  return z.strictObject({
-    topics: z.array(z.string().regex(topicName, topicNameRule)).min(1).describe('Topics to read.'),
-    start: z
-      .enum(['earliest', 'latest'])
-      .default('latest')
-      .describe('Where a partition seen for the first time is begun.'),
-    endpoint: z.strictObject({
-      url: url('Where records are posted to.'),
-      signingSecrets: z
-        .array(
-          secret('A Standard Webhooks secret, whsec_ and Base64.').refine(
-            (value) => isWebhookSecret(value.reveal()),
-            'must be whsec_ followed by the Base64 of 24 to 64 bytes',
-          ),
-        )
-        .max(4)
-        .default([])
-        .describe('Every delivery is signed with each; several while rotating.'),
-      timeoutMs: duration(15_000, 'Longest wait for the answer of an attempt.'),
-    }),
-    retry: z
-      .strictObject({
-        delaysMs: z
-          .array(z.int().min(0).max(durationMsMax))
-          .min(1)
-          .max(50)
-          .default([
-            5_000, 300_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000, 50_400_000, 72_000_000, 86_400_000,
-          ])
-          .describe(
-            'The wait after the first failure, the second, and so on; the last repeats. Default: Standard Webhooks.',
-          ),
-      })
-      .prefault({}),
-  });
-}
-
 const drainSchema = z
   .strictObject({
+    mode: z
+      .enum(['inline', 'queue'])
+      .default('inline')
+      .describe(
+        'inline: the timer walks the partitions itself. queue: it puts a message for each on a Storage queue, so that the platform scales the walks over instances.',
+      ),
     cron: cronField('When the drain looks for new records.').default('*/10 * * * * *'),
     budgetMs: duration(
       240_000,
@@ -190,7 +150,12 @@ const drainSchema = z
       'How long a partition stays with one run between two checkpoints; longer than any endpoint timeout.',
     ),
     partitionsMax: count(8, 256, 'Partitions walked at once.'),
-    pageRecords: count(100, 10_000, 'Records asked for in one read.'),
+    pageRecords: count(1_000, 10_000, 'Most records asked for in one read; fewer where they are large.'),
+    windowRecords: count(
+      1_000,
+      100_000,
+      'Records of one partition that are under way or delivered since its checkpoint: the most that a crash delivers again.',
+    ),
   })
   .describe('The way out: the timer-driven walk from checkpoints to webhooks.');
 
@@ -209,4 +174,4 @@ const limitsSchema = z
 /** A configuration as the bridge uses it: complete, with every reference filled. */
 export type BridgeConfig = z.output<ReturnType<typeof bridgeConfigSchema>>;
 export type ProxyConfig = BridgeConfig['proxy'];
-export type SubscriptionConfig = BridgeConfig['subscriptions'][string];
+export type { SubscriptionConfig } from './subscriptions.ts';

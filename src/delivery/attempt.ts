@@ -1,64 +1,167 @@
-import { structuredContentType } from '../events/cloud-event.ts';
-import { type TopicRecord, webhookIdOf } from '../events/record.ts';
-import type { Clock } from '../shared/clock.ts';
-import { HttpError, type HttpSend } from '../shared/http.ts';
-import type { Secret } from '../shared/secret.ts';
-import { structuredBody } from './body.ts';
-import { webhookHeaders } from './sign.ts';
+import { hash } from 'node:crypto';
+import { webhookIdOf } from '../events/record.ts';
+import { assert } from '../shared/assert.ts';
+import type { Clock, Random } from '../shared/clock.ts';
+import { createDeadlines } from '../shared/deadlines.ts';
+import { SluiceError } from '../shared/error.ts';
+import { type HttpAnswer, HttpError, type HttpRequest, type HttpSend } from '../shared/http.ts';
+import type { Tokens } from '../shared/tokens.ts';
+import type { Delivery, PreparedRecord } from './deliver.ts';
+import type { Writer } from './form.ts';
+import { askConsent, type Consent, type HandshakeConfig } from './handshake.ts';
+import type { Ready } from './prepare.ts';
+import type { Sign } from './sign.ts';
+import { type RetryPolicy, verdictOf } from './verdict.ts';
 
-/** Where records go. */
-export interface Endpoint {
+/** What attempts to one endpoint need. */
+export interface AttemptOptions {
+  readonly send: HttpSend;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Where consent is asked for; records bring their own. */
   readonly url: string;
-  readonly signingSecrets: readonly Secret[];
-  /** The longest wait for one answer, in milliseconds. */
   readonly timeoutMs: number;
+  readonly retry: RetryPolicy;
+  readonly writer: Writer;
+  /** Headers that never change. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tokens: Tokens | undefined;
+  readonly sign: Sign | undefined;
+  readonly handshake: HandshakeConfig | undefined;
 }
 
-/** What one HTTP call came to. */
-export type AttemptOutcome =
-  | {
-      readonly kind: 'answered';
-      readonly status: number;
-      readonly retryAfter: string | undefined;
-      readonly latencyMs: number;
-    }
-  | { readonly kind: 'unanswered'; readonly reason: string; readonly latencyMs: number };
+/** Characters of an answer that are remembered. */
+const answerCharsMax = 1_000;
 
 /**
- * One HTTP call that posts one record to an endpoint, as a structured CloudEvent signed by Standard Webhooks.
- * Whatever happens on the wire is an outcome, not an exception.
+ * Makes attempts: one POST each, signed by Standard Webhooks. A token that is answered 401 is renewed, and the
+ * request sent again, once; all of it takes `timeoutMs` at most.
  */
-export async function attemptDelivery(
-  { send, clock }: { readonly send: HttpSend; readonly clock: Clock },
-  endpoint: Endpoint,
-  record: TopicRecord,
-): Promise<AttemptOutcome> {
-  const startedAtMs = clock.now();
-  const body = structuredBody(record);
-  const signed = { id: webhookIdOf(record), timestampSeconds: Math.floor(startedAtMs / 1000), body };
-  try {
-    const answer = await send({
-      method: 'POST',
-      url: endpoint.url,
-      headers: {
-        'content-type': `${structuredContentType}; charset=utf-8`,
-        'user-agent': 'sluice',
-        ...webhookHeaders(
-          signed,
-          endpoint.signingSecrets.map((secret) => secret.reveal()),
-        ),
-      },
-      body,
-      timeoutMs: endpoint.timeoutMs,
-    });
-    return {
-      kind: 'answered',
-      status: answer.status,
-      retryAfter: answer.headers['retry-after'],
-      latencyMs: clock.now() - startedAtMs,
-    };
-  } catch (error) {
-    if (!(error instanceof HttpError)) throw error;
-    return { kind: 'unanswered', reason: error.message, latencyMs: clock.now() - startedAtMs };
+export function createAttempts(
+  options: AttemptOptions,
+): Required<Pick<Delivery, 'attempt' | 'allowedPerSecond'>> {
+  const { send, clock, random, timeoutMs, retry, tokens } = options;
+  const gate = tokens === undefined && options.handshake === undefined ? undefined : createGate(options);
+
+  async function post(records: readonly Ready[], startedAtMs: number): Promise<HttpAnswer> {
+    const request = requestOf(records, startedAtMs, options);
+    if (gate === undefined) return send(request);
+    const leftMs = () => Math.max(1, startedAtMs + timeoutMs - clock.now());
+    const token = await gate.within(leftMs(), gate.prove());
+    const answer = await send({ ...withToken(request, token), timeoutMs: leftMs() });
+    if (answer.status !== 401 || token === undefined || tokens === undefined) return answer;
+    const renewed = await gate.within(leftMs(), tokens.replace(token));
+    return send({ ...withToken(request, renewed), timeoutMs: leftMs() });
   }
+
+  return {
+    async attempt(prepared, failures) {
+      const atMs = clock.now();
+      let answer: HttpAnswer | undefined;
+      let reason = '';
+      try {
+        answer = await post(readied(prepared), atMs);
+      } catch (error) {
+        // Whatever else is thrown is a defect of the bridge.
+        if (!(error instanceof SluiceError)) throw error;
+        reason = error.message;
+      }
+      const nowMs = clock.now();
+      const said = { records: prepared.length, failures, retry, nowMs, random };
+      const latencyMs = nowMs - atMs;
+      if (answer === undefined) {
+        const attempt = { atMs, latencyMs, status: null, answer: reason };
+        return { attempt, verdict: verdictOf({ kind: 'unanswered', reason }, said) };
+      }
+      const { status, headers, body } = answer;
+      const outcome = { kind: 'answered', status, retryAfter: headers['retry-after'] } as const;
+      const attempt = { atMs, latencyMs, status, answer: body.slice(0, answerCharsMax).toWellFormed() };
+      return { attempt, verdict: verdictOf(outcome, said) };
+    },
+    allowedPerSecond: () => gate?.allowedPerSecond(),
+  };
+}
+
+/** Records that are sent are those that {@link createPrepare} made: their type is narrower than the drain's. */
+function readied(prepared: readonly PreparedRecord[]): readonly Ready[] {
+  return prepared as readonly Ready[];
+}
+
+function requestOf(
+  records: readonly Ready[],
+  startedAtMs: number,
+  { writer, headers, sign, timeoutMs }: AttemptOptions,
+): HttpRequest {
+  const [first] = records;
+  assert(first !== undefined, 'an attempt carries at least one record');
+  const body = writer.join(records.map(({ written }) => written.body));
+  const id = records.length === 1 ? webhookIdOf(first.record) : batchIdOf(records);
+  const timestampSeconds = Math.floor(startedAtMs / 1_000);
+  const signature = sign?.({ id, timestampSeconds, body });
+  return {
+    method: 'POST',
+    url: first.url,
+    headers: {
+      ...headers,
+      ...first.headers,
+      ...first.written.headers,
+      'webhook-id': id,
+      'webhook-timestamp': String(timestampSeconds),
+      ...(signature !== undefined && { 'webhook-signature': signature }),
+    },
+    body,
+    timeoutMs,
+  };
+}
+
+/** The same for the same records in the same order, and for no others. */
+function batchIdOf(records: readonly Ready[]): string {
+  const ids = records.map(({ record }) => webhookIdOf(record)).join(' ');
+  return `batch_${hash('sha256', ids, 'hex').slice(0, 32)}`;
+}
+
+function withToken(request: HttpRequest, token: string | undefined): HttpRequest {
+  return token === undefined ? request : { ...request, headers: { ...request.headers, ...bearer(token) } };
+}
+
+function bearer(token: string): Record<string, string> {
+  return { authorization: `Bearer ${token}` };
+}
+
+/** What comes before a request: a token that serves and, once, the receiver's consent. */
+function createGate({ tokens, handshake, send, url, headers, timeoutMs, clock }: AttemptOptions) {
+  const deadlines = createDeadlines(clock);
+  let consent: Consent | undefined;
+  let asking: Promise<void> | undefined;
+
+  async function ask(config: HandshakeConfig, token: string | undefined): Promise<void> {
+    const proof = token === undefined ? {} : bearer(token);
+    consent = await askConsent(config, { send, url, headers: { ...headers, ...proof }, timeoutMs });
+  }
+
+  async function prove(): Promise<string | undefined> {
+    const token = await tokens?.current();
+    if (handshake !== undefined && consent === undefined) {
+      asking ??= ask(handshake, token).finally(() => {
+        asking = undefined;
+      });
+      await asking;
+    }
+    return token;
+  }
+
+  /** Tokens and consent are shared by attempts, so each has its own patience. */
+  function within<T>(patienceMs: number, work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const message = `no token or consent within ${timeoutMs} ms`;
+      const end = deadlines.begin(patienceMs, () => reject(new HttpError({ failure: 'timeout', message })));
+      work.then(resolve, reject).finally(end);
+    });
+  }
+
+  return {
+    prove,
+    within,
+    allowedPerSecond: () => (consent?.ratePerMinute === undefined ? undefined : consent.ratePerMinute / 60),
+  };
 }

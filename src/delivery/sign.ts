@@ -1,27 +1,56 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, createPrivateKey, createSecretKey, sign as signBytes } from 'node:crypto';
+import type { Secret } from '../shared/secret.ts';
 
 /** What is signed: Standard Webhooks, "Signature scheme". */
 export interface SignedContent {
+  /** Holds no dot. */
   readonly id: string;
   /** Seconds since the epoch, of the attempt. */
   readonly timestampSeconds: number;
-  readonly body: string;
+  readonly body: string | Uint8Array;
 }
+
+/** Makes the value of `webhook-signature`. */
+export type Sign = (content: SignedContent) => string;
 
 /**
- * The headers of a signed delivery (Standard Webhooks 1.0.0): the signature is the HMAC-SHA256 of
- * `id.timestamp.body`, once per secret, so that a receiver may hold the old or the new one while rotating.
+ * Signs by Standard Webhooks 1.0.0: `id.timestamp.body`, once per secret, so that a receiver may hold the old or the
+ * new one while they rotate. `whsec_` and Base64: HMAC-SHA256 (`v1`); `whsk_` and the Base64 of an ed25519 private
+ * key, its seed first: a signature that a public key verifies (`v1a`).
  *
- * @param secrets `whsec_` and Base64; without any, the delivery carries no signature.
+ * @returns undefined without any secret: the delivery carries no signature.
  */
-export function webhookHeaders(content: SignedContent, secrets: readonly string[]): Record<string, string> {
-  const headers = { 'webhook-id': content.id, 'webhook-timestamp': String(content.timestampSeconds) };
-  if (secrets.length === 0) return headers;
-  return { ...headers, 'webhook-signature': secrets.map((secret) => signature(content, secret)).join(' ') };
+export function createSign(secrets: readonly Secret[]): Sign | undefined {
+  const signers = secrets.map((secret) => {
+    const [kind, base64 = ''] = secret.reveal().split('_');
+    const bytes = Buffer.from(base64, 'base64');
+    return kind === 'whsk' ? privateSigner(bytes) : sharedSigner(bytes);
+  });
+  const [only] = signers;
+  if (only === undefined) return undefined;
+  return signers.length === 1 ? only : (content) => signers.map((signer) => signer(content)).join(' ');
 }
 
-function signature(content: SignedContent, secret: string): string {
-  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
-  const signed = `${content.id}.${content.timestampSeconds}.${content.body}`;
-  return `v1,${createHmac('sha256', key).update(signed).digest('base64')}`;
+function sharedSigner(bytes: Buffer): Sign {
+  const key = createSecretKey(bytes);
+  return ({ id, timestampSeconds, body }) => {
+    const hmac = createHmac('sha256', key).update(`${id}.${timestampSeconds}.`).update(body);
+    return `v1,${hmac.digest('base64')}`;
+  };
+}
+
+/** What stands before the seed of an ed25519 private key in PKCS #8 (RFC 8410, section 7). */
+const pkcs8Start = Buffer.from('302e020100300506032b657004220420', 'hex');
+const seedBytes = 32;
+
+function privateSigner(bytes: Buffer): Sign {
+  const key = createPrivateKey({
+    key: Buffer.concat([pkcs8Start, bytes.subarray(0, seedBytes)]),
+    format: 'der',
+    type: 'pkcs8',
+  });
+  return ({ id, timestampSeconds, body }) => {
+    const content = Buffer.concat([Buffer.from(`${id}.${timestampSeconds}.`), Buffer.from(body)]);
+    return `v1a,${signBytes(null, content, key).toString('base64')}`;
+  };
 }

@@ -1,47 +1,106 @@
 import { retryAfterMs } from '../shared/backoff.ts';
 import type { Random } from '../shared/clock.ts';
-import type { AttemptOutcome } from './attempt.ts';
 
-/** What follows from an attempt. */
+/** What follows from one attempt. */
 export type Verdict =
   | { readonly kind: 'done' }
-  | { readonly kind: 'retry'; readonly atMs: number; readonly error: string };
+  | {
+      readonly kind: 'retry';
+      /** No attempt of these records before this (milliseconds since the epoch). */
+      readonly atMs: number;
+      readonly error: string;
+      readonly endpoint: EndpointFault;
+      /** The receiver asks to leave the whole endpoint alone until this (milliseconds since the epoch). */
+      readonly waitUntilMs?: number;
+    }
+  /** Given up: refused often enough, or the schedule is exhausted. */
+  | {
+      readonly kind: 'dead-letter';
+      readonly reason: { readonly code: DeadLetterCode; readonly message: string };
+      readonly endpoint: EndpointFault;
+    }
+  /** Two records or more were refused together: halve them, and try the halves at once. */
+  | { readonly kind: 'split'; readonly error: string }
+  /** The receiver is gone for good: no delivery until an operator resumes. The records are not finished. */
+  | { readonly kind: 'disable'; readonly error: string };
 
-/** A receiver may ask for a longer wait than the schedule's, up to this. */
-const retryAfterMsMax = 24 * 3_600_000;
+/** What a failed attempt says of the endpoint: only `failing` counts for its circuit breaker. */
+export type EndpointFault = 'failing' | 'refusing';
+
+/** `refused`: the receiver does not want the record. `exhausted`: it failed as often as the schedule allows. */
+export type DeadLetterCode = 'delivery.refused' | 'delivery.exhausted';
+
+/** What one attempt came to. */
+export type AttemptOutcome =
+  | { readonly kind: 'answered'; readonly status: number; readonly retryAfter: string | undefined }
+  | { readonly kind: 'unanswered'; readonly reason: string };
+
+/** When a failed record is tried again, and when it is given up. */
+export interface RetryPolicy {
+  /** The wait after the first failure, the second, and so on; after one more failure the record is given up. */
+  readonly delaysMs: readonly number[];
+  /** A record that is refused is given up once it failed this often. */
+  readonly refusedAttemptsMax: number;
+}
+
+type Meaning = 'done' | 'failing' | 'overloaded' | 'refused' | 'gone';
 
 /**
- * Turns an outcome into a verdict. Only a 2xx is success (Standard Webhooks, "Delivery"): a redirect is a
- * failure like any other. Everything else is tried again: after the schedule's delay, or later where the
- * receiver's `Retry-After` says so.
- *
- * @param failures how often this record has failed, this attempt included if it did.
+ * What a status means: the first row that holds it. Standard Webhooks, "Deliverability and reliability": only 2xx is
+ * success; 410 disables; 429 and 503 may say how long to leave the endpoint alone. Redirects are not followed.
  */
+const meanings: readonly { readonly from: number; readonly to: number; readonly means: Meaning }[] = [
+  { from: 200, to: 299, means: 'done' },
+  { from: 408, to: 408, means: 'failing' },
+  { from: 410, to: 410, means: 'gone' },
+  { from: 425, to: 425, means: 'failing' },
+  { from: 429, to: 429, means: 'overloaded' },
+  { from: 400, to: 499, means: 'refused' },
+  { from: 503, to: 503, means: 'overloaded' },
+  { from: 0, to: 999, means: 'failing' },
+];
+
+/** The longest wait that a receiver may ask for. */
+const retryAfterMsMax = 24 * 3_600_000;
+
+/** Turns what an attempt came to into what follows from it. */
 export function verdictOf(
   outcome: AttemptOutcome,
   options: {
+    /** Attempts of these records that failed before. */
     readonly failures: number;
-    /** The wait after the first failure, the second, and so on; the last repeats. */
-    readonly delaysMs: readonly number[];
+    /** How many records the request carried. */
+    readonly records: number;
+    readonly retry: RetryPolicy;
     readonly nowMs: number;
     readonly random: Random;
   },
 ): Verdict {
-  if (outcome.kind === 'answered' && outcome.status >= 200 && outcome.status < 300) return { kind: 'done' };
-  const delayMs = jittered(delayAfter(options.failures, options.delaysMs), options.random);
-  const askedMs = outcome.kind === 'answered' ? (retryAfterMs(outcome.retryAfter, options.nowMs) ?? 0) : 0;
-  return {
-    kind: 'retry',
-    atMs: options.nowMs + Math.max(delayMs, Math.min(askedMs, retryAfterMsMax)),
-    error: outcome.kind === 'answered' ? `answered ${outcome.status}` : outcome.reason,
-  };
+  const means = outcome.kind === 'answered' ? meaningOf(outcome.status) : 'failing';
+  const error = outcome.kind === 'answered' ? `answered ${outcome.status}` : outcome.reason;
+  if (means === 'done') return { kind: 'done' };
+  if (means === 'gone') return { kind: 'disable', error };
+  if (means === 'refused' && options.records > 1) return { kind: 'split', error };
+
+  const { failures, retry, nowMs, random } = options;
+  const attempts = failures + 1;
+  const endpoint = means === 'refused' ? 'refusing' : 'failing';
+  if (means === 'refused' && attempts >= retry.refusedAttemptsMax) {
+    return { kind: 'dead-letter', reason: { code: 'delivery.refused', message: error }, endpoint };
+  }
+  const delayMs = retry.delaysMs[failures];
+  if (delayMs === undefined) {
+    const message = `failed ${attempts} times, the last time: ${error}`;
+    return { kind: 'dead-letter', reason: { code: 'delivery.exhausted', message }, endpoint };
+  }
+  const header = outcome.kind === 'answered' ? outcome.retryAfter : undefined;
+  const askedMs = Math.min(retryAfterMs(header, nowMs) ?? 0, retryAfterMsMax);
+  // Full jitter, so that records which failed together do not come back together.
+  const atMs = nowMs + Math.max(Math.round(random() * delayMs), askedMs);
+  const waits = means === 'overloaded' && askedMs > 0;
+  return { kind: 'retry', atMs, error, endpoint, ...(waits && { waitUntilMs: nowMs + askedMs }) };
 }
 
-function delayAfter(failures: number, delaysMs: readonly number[]): number {
-  return delaysMs[Math.min(failures, delaysMs.length) - 1] ?? 0;
-}
-
-/** Between half of the delay and all of it, so that records which failed together spread out. */
-function jittered(delayMs: number, random: Random): number {
-  return Math.round(delayMs * (0.5 + random() / 2));
+function meaningOf(status: number): Meaning {
+  return meanings.find(({ from, to }) => status >= from && status <= to)?.means ?? 'failing';
 }

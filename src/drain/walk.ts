@@ -1,219 +1,475 @@
-import type { Verdict } from '../delivery/verdict.ts';
-import type { TopicRecord } from '../events/record.ts';
-import { describeError } from '../shared/error.ts';
+import type { Delivery } from '../delivery/deliver.ts';
+import type { DeadLetterStore } from '../events/dead-letter.ts';
+import { assert } from '../shared/assert.ts';
+import type { Log } from '../shared/log.ts';
+import type { Telemetry } from '../shared/telemetry.ts';
+import { type Advance, finishedMax, type Retry } from './checkpoint.ts';
+import type { Gate } from './gate.ts';
 import { Holding, type HoldingOptions } from './holding.ts';
-import type { Deliver, PartitionBounds, RecordLog, StoredCheckpoint } from './ports.ts';
+import { Intake } from './intake.ts';
+import { Lanes, type Ordering, type TakenParked, type TakenWaiting } from './lanes.ts';
+import { Parking } from './parking.ts';
+import type { ParkedStore, PartitionBounds, PartitionPlace, RecordLog, StoredCheckpoint } from './ports.ts';
+import { Saves } from './saves.ts';
+import { type Course, type Outgoing, Sending, type Tally } from './sending.ts';
+import { createWake, type Wake } from './wake.ts';
 
 /**
- * Why a walk ended: nothing more to read now, a record that failed, its turn over with more to come, no time left,
- * or no lease.
+ * Why a walk ended: nothing more to do now; a record, or offsets that cannot be read, keep the partition waiting;
+ * records are lost and an operator is to decide; its turn is over with more to come; no time left; the endpoint wants
+ * nothing now; or no lease.
  */
-export type WalkEnd = 'caught-up' | 'held-back' | 'turn-over' | 'out-of-time' | 'lease-lost';
+export type WalkEnd =
+  | 'caught-up'
+  | 'held-back'
+  | 'halted'
+  | 'turn-over'
+  | 'out-of-time'
+  | 'endpoint-closed'
+  | 'lease-lost';
 
-export interface WalkResult {
+export interface WalkResult extends Readonly<Tally> {
   readonly end: WalkEnd;
-  readonly delivered: number;
-  /** The checkpoint as the walk left it; undefined without the lease. */
+  /** The checkpoint as the walk left it; undefined when it was not claimed or was lost. */
   readonly stored: StoredCheckpoint | undefined;
+}
+
+/** What a subscription asks of a walk. */
+export interface WalkRules {
+  readonly ordering: Ordering;
+  /** Deliveries under way at once. */
+  readonly maxInFlight: number;
+  /** Records that may be parked; at the bound the partition waits. */
+  readonly parkedMax: number;
+  /** What happens when records are gone before they were delivered. */
+  readonly dataLoss: 'skip' | 'halt';
+  readonly delivery: Delivery;
+  /** The longest that one attempt can take, in milliseconds. */
+  readonly attemptMs: number;
 }
 
 /** What a walk of one partition needs. */
 export interface WalkOptions extends HoldingOptions {
+  readonly place: PartitionPlace;
+  readonly rules: WalkRules;
   readonly stored: StoredCheckpoint;
   /** The partition as metadata has shown it. */
   readonly bounds: PartitionBounds;
   readonly log: RecordLog;
-  readonly deliver: Deliver;
-  /** The longest that one attempt can take, in milliseconds. */
-  readonly attemptMs: number;
+  readonly parked: ParkedStore;
+  readonly deadLetters: DeadLetterStore;
+  readonly gate: Gate;
+  readonly report: Log;
+  readonly telemetry: Telemetry;
   /** No attempt begins that could end after this (milliseconds since the epoch). */
   readonly deadlineMs: number;
   /** A walk that has more to do gives way to other partitions after so long. */
   readonly turnMs: number;
-  /** Records asked for in one read; also the most that a crash can deliver again. */
+  /** Most records asked for in one read. */
   readonly pageRecords: number;
+  /** Records that may be under way or finished without being stored as finished: the most a crash delivers again. */
+  readonly windowRecords: number;
 }
 
-/** A record whose attempt threw, which only a defect makes it do, is tried again after this. */
-const brokenAttemptDelayMs = 60_000;
+/** A walk looks so often, at least, whether the endpoint was paused. */
+const lookAgainMs = 5_000;
+/** Parked records are read one by one, so a request holds no more of them. */
+const parkedTogetherMax = 16;
 /** A partition that ends in offsets without records is looked at again after this, or when it has a new end. */
 const emptyTailDelayMs = 60_000;
 
+const nothingDone: Tally = { delivered: 0, filtered: 0, parked: 0, deadLettered: 0 };
+
 /**
- * Walks one partition in strict order: read a page, deliver record by record, *then* record progress. The first
- * record that fails ends the walk; its next attempt is kept in the checkpoint, and no run sleeps for it.
+ * Walks one partition under the lease of its checkpoint: reads ahead, delivers what its lanes allow, parks or holds
+ * back what fails, and stores what is finished, always in this order: the delivery; the parked record or the dead
+ * letter; the checkpoint. No invocation sleeps for a record that failed.
  *
- * @throws what the log or the store throws; progress made until then is stored first where that is possible.
+ * @throws what the log or a store throws; progress made until then is stored first where that is possible.
  */
 export async function walkPartition(options: WalkOptions): Promise<WalkResult> {
-  if (outOfTime(options)) return { end: 'out-of-time', delivered: 0, stored: options.stored };
-  const holding = await Holding.claim(options, options.stored);
-  if (holding === undefined) return { end: 'lease-lost', delivered: 0, stored: undefined };
-  const walk = new Walk(options, holding);
-  let end: WalkEnd;
-  try {
-    end = await walk.run();
-  } catch (error) {
-    // The failure that ended the walk is the one to tell; a lease that cannot be given up lapses by itself.
-    await holding.release().catch(() => undefined);
-    throw error;
+  const { clock, rules, deadlineMs, gate } = options;
+  const visitor = {};
+  if (clock.now() + rules.attemptMs > deadlineMs) {
+    return { end: 'out-of-time', ...nothingDone, stored: options.stored };
   }
-  const stored = end === 'lease-lost' ? undefined : await holding.release();
-  return { end: stored === undefined ? 'lease-lost' : end, delivered: walk.delivered, stored };
+  try {
+    if (!(await gate.admit(visitor))) return { end: 'endpoint-closed', ...nothingDone, stored: undefined };
+    const holding = await Holding.claim(options, options.stored);
+    if (holding === undefined) return { end: 'lease-lost', ...nothingDone, stored: undefined };
+    return await new Walk(options, holding, visitor).run();
+  } finally {
+    gate.exit(visitor);
+  }
 }
 
-class Walk {
+class Walk implements Course {
   readonly #options: WalkOptions;
   readonly #holding: Holding;
-  /** An offset from which on the log has given a record, when offsets before it seemed empty. */
-  #recordAhead = -1n;
-  delivered = 0;
+  readonly #visitor: object;
+  readonly #wake: Wake;
+  readonly #lanes: Lanes;
+  readonly #parking: Parking;
+  readonly #intake: Intake;
+  readonly #sending: Sending;
+  readonly #saves: Saves;
+  readonly #turnEndsMs: number;
+  /** Groups of records that are being sent or parked; of the second kind of number, all their records. */
+  #jobs = 0;
+  #recordsInJobs = 0;
+  /** Records from the log among them: each may have to be parked. */
+  #freshInJobs = 0;
+  /** The record that keeps the partition waiting, if it has failed before. */
+  #held: { readonly offset: bigint; readonly retry: Retry; tried: boolean } | undefined;
+  #emptyTail = false;
+  #linger: { readonly untilMs: number; looked: boolean } | undefined;
+  #end: WalkEnd | undefined;
+  #failure: { readonly error: unknown } | undefined;
 
-  constructor(options: WalkOptions, holding: Holding) {
+  constructor(options: WalkOptions, holding: Holding, visitor: object) {
+    const { place, rules, clock, parked, stored } = options;
+    const { nextOffset, retry, parked: known } = stored.checkpoint;
     this.#options = options;
     this.#holding = holding;
+    this.#visitor = visitor;
+    this.#wake = createWake(clock);
+    this.#lanes = new Lanes(rules.ordering);
+    this.#parking = new Parking({
+      store: parked,
+      place,
+      inDoubt: holding.takenOver || known.count > 0,
+      onFound: (entries) => this.#lanes.adopt(entries),
+    });
+    this.#intake = new Intake({
+      ...options,
+      lanes: this.#lanes,
+      parking: this.#parking,
+      dataLoss: rules.dataLoss,
+      waitingMax: Math.max(options.pageRecords, rules.delivery.batch.recordsMax),
+      onRead: () => this.#wake.call(),
+      onFinished: (count) => this.#saves.noteFinished(count),
+    });
+    this.#sending = new Sending({
+      ...options,
+      subscription: place.subscription,
+      parks: rules.ordering !== 'partition',
+      delivery: rules.delivery,
+      visitor,
+      lanes: this.#lanes,
+      parking: this.#parking,
+      course: this,
+    });
+    if (retry !== null && retry.failures > 0) this.#held = { offset: nextOffset, retry, tried: false };
+    this.#saves = new Saves({
+      ...options,
+      holding,
+      attemptMs: rules.attemptMs,
+      standing: () => this.#standing(),
+      onLost: () => this.stop('lease-lost'),
+      onError: (error) => this.#fail(error),
+      onEnd: () => this.#wake.call(),
+    });
+    this.#turnEndsMs = clock.now() + options.turnMs;
   }
 
-  async run(): Promise<WalkEnd> {
-    const { clock, turnMs } = this.#options;
-    const turnEndsMs = clock.now() + turnMs;
-    this.#takeBounds(this.#options.bounds);
+  async run(): Promise<WalkResult> {
+    try {
+      if (this.#parking.inDoubt) await this.#parking.open();
+      if (await this.#intake.begin()) {
+        this.#held = undefined;
+        await this.#saves.save();
+      }
+      await this.#goOn();
+      if (this.#end === 'halted') await this.#halt();
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+    this.#wake.close();
+    if (this.#failure === undefined) return this.#release();
+    // The failure that ended the walk is the one to tell; a lease that cannot be given up lapses by itself.
+    await this.#release().catch(() => undefined);
+    throw this.#failure.error;
+  }
+
+  mayAttempt(): boolean | Promise<boolean> {
+    if (this.#end === undefined && this.#isOutOfTime()) this.stop('out-of-time');
+    if (this.#end !== undefined) return false;
+    return this.#saves.leaseOutlasts() || this.#renewed();
+  }
+
+  finish({ fromOffset, record }: Outgoing): void {
+    this.#intake.progress.finish(fromOffset ?? record.offset, record.offset + 1n);
+    this.#saves.noteFinished(1);
+  }
+
+  holdBack(
+    { fromOffset, record, failures, attempts }: Outgoing,
+    { atMs, error }: { readonly atMs: number; readonly error: string },
+  ): void {
+    // The offsets before it that hold no record are behind it.
+    this.#intake.progress.finish(fromOffset ?? record.offset, record.offset);
+    this.#held = { offset: record.offset, retry: { failures, atMs, error, attempts }, tried: true };
+    this.stop('held-back');
+  }
+
+  stop(end: WalkEnd): void {
+    if (this.#end === undefined || end === 'lease-lost') this.#end = end;
+    this.#options.gate.refuse(this.#visitor);
+    this.#wake.call();
+  }
+
+  /** Until the walk ends, and what is under way with it. */
+  async #goOn(): Promise<void> {
     for (;;) {
-      const { nextOffset, endOffset } = this.#holding.checkpoint;
-      if (nextOffset >= endOffset) return 'caught-up';
-      if (outOfTime(this.#options)) return 'out-of-time';
-      if (clock.now() >= turnEndsMs) return 'turn-over';
-      if (!(await this.#holding.saveProgress())) return 'lease-lost';
-
-      const page = await this.#readPage();
-      const stopped = await this.#deliver(page.records);
-      if (stopped !== undefined) return stopped;
-      await this.#advanceTo(page.nextOffset);
-      const moved = this.#holding.checkpoint.nextOffset > nextOffset;
-      if (!moved && !(await this.#passEmptyOffsets())) {
-        this.#waitForRecords();
-        return 'held-back';
-      }
+      if (this.#end === undefined) this.#step();
+      if (this.#end !== undefined && this.#jobs === 0) break;
+      await this.#wake.rest(this.#nextLookMs());
     }
+    await this.#saves.settled();
   }
 
-  /** Reads on; what retention took while the walk was under way is kept as a gap, not stepped over. */
-  async #readPage(): Promise<{ records: readonly TopicRecord[]; nextOffset: bigint }> {
-    const { nextOffset: offset } = this.#holding.checkpoint;
-    try {
-      const page = await this.#readAt(offset);
-      const first = page.records[0]?.offset ?? page.nextOffset;
-      if (first <= offset || !(await this.#retentionPassed())) return page;
-    } catch (error) {
-      // Proxies differ in how they refuse an offset that is out of range, so only metadata can tell; when that
-      // cannot be had either, the refusal is the thing to report.
-      if (!(await this.#retentionPassed().catch(() => false))) throw error;
+  #step(): void {
+    const { gate } = this.#options;
+    if (gate.isStale()) {
+      gate.refresh().then(
+        () => this.#wake.call(),
+        (error: unknown) => this.#fail(error),
+      );
     }
-    return { records: [], nextOffset: this.#holding.checkpoint.nextOffset };
-  }
-
-  #readAt(offset: bigint) {
-    const { topic, partition } = this.#holding.checkpoint;
-    return this.#options.log.read({ topic, partition, offset, count: this.#options.pageRecords });
-  }
-
-  async #deliver(records: readonly TopicRecord[]): Promise<WalkEnd | undefined> {
-    const holding = this.#holding;
-    for (const record of records) {
-      // A page may begin before the offset that was asked for.
-      if (record.offset < holding.checkpoint.nextOffset) continue;
-      if (outOfTime(this.#options)) return 'out-of-time';
-      if (!(await holding.ensureLease(this.#options.attemptMs))) return 'lease-lost';
-
-      const failures = holding.failuresAt(record.offset);
-      const verdict = await this.#attempt(record, failures);
-      if (verdict.kind === 'retry') {
-        holding.holdBack(record.offset, { failures: failures + 1, atMs: verdict.atMs, error: verdict.error });
-        return 'held-back';
-      }
-      this.delivered += 1;
-      holding.advance(record.offset + 1n);
+    if (gate.isShut()) {
+      this.stop('endpoint-closed');
+      return;
     }
-    return undefined;
+    const limit = this.#limit();
+    this.#intake.fill();
+    while (limit === undefined && this.#startJob());
+    if (this.#saves.isDue()) void this.#saves.save();
+    const end = limit !== undefined && !this.#isDrained() ? limit : (this.#endIfDone() ?? limit);
+    if (end !== undefined) this.stop(end);
   }
 
-  /** A throw is a defect of one attempt: its record waits, and no run after this one fails for it at once. */
-  async #attempt(record: TopicRecord, failures: number): Promise<Verdict> {
-    try {
-      return await this.#options.deliver(record, failures);
-    } catch (error) {
-      const atMs = this.#options.clock.now() + brokenAttemptDelayMs;
-      return { kind: 'retry', atMs, error: `the attempt broke: ${describeError(error)}` };
+  #limit(): WalkEnd | undefined {
+    if (this.#isOutOfTime()) return 'out-of-time';
+    return this.#options.clock.now() >= this.#turnEndsMs ? 'turn-over' : undefined;
+  }
+
+  /** Whether everything there was to read has been read and sent. */
+  #isDrained(): boolean {
+    return this.#intake.ended !== undefined && !this.#intake.reading && this.#lanes.waitingCount === 0;
+  }
+
+  /** The natural end: nothing is under way, and nothing can be started. */
+  #endIfDone(): WalkEnd | undefined {
+    const { reading, ended } = this.#intake;
+    if (this.#jobs > 0 || reading || this.#saves.underWay) return undefined;
+    if (ended === 'failed') this.#fail(this.#intake.error);
+    if (this.#lanes.waitingCount > 0) return this.#isLingering() ? undefined : 'held-back';
+    assert(ended !== undefined, 'a walk with nothing to send reads on, or is at an end');
+    if (ended === 'loss') return 'halted';
+    this.#emptyTail = ended === 'empty-tail';
+    return this.#emptyTail ? 'held-back' : 'caught-up';
+  }
+
+  /** Starts to send or to park some records. False: not now. */
+  #startJob(): boolean {
+    const { rules, gate, clock } = this.#options;
+    if (this.#jobs >= (gate.probing ? 1 : rules.maxInFlight)) return false;
+    const window = this.#options.windowRecords - this.#saves.unsaved - this.#recordsInJobs;
+    if (window <= 0) return false;
+    if (!this.#saves.leaseOutlasts()) {
+      void this.#saves.save();
+      return false;
     }
+    const most = gate.probing ? 1 : rules.delivery.batch.recordsMax;
+    const due = this.#lanes.takeDue(clock.now(), Math.min(most, window, parkedTogetherMax));
+    if (due.length > 0) return this.#run(due, 0, this.#sendParked(due));
+    const behind = this.#lanes.takeBehind(Math.min(this.#parkingRoom(), window));
+    if (behind.length > 0) return this.#run(behind, behind.length, this.#parkBehind(behind));
+    const fresh = this.#takeFresh(most, window);
+    if (fresh.length === 0) return false;
+    this.#linger = undefined;
+    return this.#run(fresh, fresh.length, this.#sendFresh(fresh));
   }
 
-  /** Moves to where the log says that reading goes on, but never beyond its end. */
-  async #advanceTo(nextOffset: bigint): Promise<void> {
-    const holding = this.#holding;
-    if (nextOffset <= holding.checkpoint.nextOffset) return;
-    if (nextOffset > holding.checkpoint.endOffset) await this.#retentionPassed();
-    const { nextOffset: reached, endOffset } = holding.checkpoint;
-    const bounded = nextOffset < endOffset ? nextOffset : endOffset;
-    if (bounded > reached) holding.advance(bounded);
+  #takeFresh(recordsMax: number, window: number): TakenWaiting[] {
+    const { progress } = this.#intake;
+    const room = this.#parkingRoom();
+    if (room <= 0 || this.#lanes.readyCount === 0) return [];
+    const held = this.#held;
+    if (held !== undefined && !held.tried && held.offset === progress.nextOffset) {
+      // Only by itself can it be said how often it has failed.
+      if (held.retry.atMs > this.#options.clock.now()) return [];
+      const lowest = this.#lanes.takeLowest(held.offset);
+      if (lowest.length > 0) return lowest;
+    }
+    if (progress.rangeCount + this.#jobs >= finishedMax) return this.#lanes.takeLowest(progress.nextOffset);
+    const wanted = Math.min(recordsMax, room);
+    if (recordsMax > 1 && this.#isWorthWaiting(wanted, window)) return [];
+    return this.#lanes.take(Math.min(wanted, window));
   }
 
-  /**
-   * Called when a read below the end brought neither records nor a way on: retention has moved, or the offsets are
-   * empty (compaction, transaction markers), or the proxy was slow. Offsets count as empty only when the log gives
-   * a record further on and, asked again, still none here; they are kept as a gap. Without such a record the walk
-   * stays where it is, which costs a later run one read.
-   *
-   * @returns whether the walk can go on.
-   */
-  async #passEmptyOffsets(): Promise<boolean> {
-    if (await this.#retentionPassed()) return true;
-    const { nextOffset, endOffset } = this.#holding.checkpoint;
-    if (nextOffset >= endOffset) return false;
-    if (this.#recordAhead <= nextOffset)
-      this.#recordAhead = await this.#findRecordAhead(nextOffset, endOffset);
-    if (this.#recordAhead <= nextOffset) return false;
+  /** Whether a fuller delivery can be had soon. */
+  #isWorthWaiting(wanted: number, window: number): boolean {
+    const { readyCount } = this.#lanes;
+    if (window < Math.min(wanted, readyCount)) {
+      if (this.#jobs > 0) return true;
+      if (this.#saves.unsaved > 0) void this.#saves.save();
+      return this.#saves.underWay;
+    }
+    if (readyCount >= wanted) return false;
+    return this.#intake.reading || this.#isLingering();
+  }
 
-    const again = await this.#readAt(nextOffset);
-    if (again.records.length > 0 || again.nextOffset > nextOffset) return true;
-    const window = nextOffset + BigInt(this.#options.pageRecords);
-    this.#holding.passGap(window < this.#recordAhead ? window : this.#recordAhead, 'empty');
+  /** Whether records wait for others to come; once that was long enough, the end is looked at once more. */
+  #isLingering(): boolean {
+    const { rules, clock, deadlineMs } = this.#options;
+    const { lingerMs } = rules.delivery.batch;
+    if (lingerMs === 0 || this.#intake.ended !== 'end') return false;
+    const nowMs = clock.now();
+    if (this.#linger === undefined) {
+      const untilMs = nowMs + lingerMs;
+      if (untilMs >= Math.min(this.#turnEndsMs, deadlineMs - rules.attemptMs)) return false;
+      this.#linger = { untilMs, looked: false };
+    }
+    if (nowMs < this.#linger.untilMs) return true;
+    if (this.#linger.looked) return false;
+    this.#linger.looked = true;
+    this.#intake.lookAgain();
     return true;
   }
 
-  /** Nothing can be read below the end now: as a rule a transaction marker is the last thing there. */
-  #waitForRecords(): void {
-    const { nextOffset, endOffset } = this.#holding.checkpoint;
-    if (nextOffset >= endOffset) return;
+  /** How many more records may come to be parked. Where nothing is parked for failing, what is must be gone first. */
+  #parkingRoom(): number {
+    const { ordering, parkedMax } = this.#options.rules;
+    if (ordering === 'partition') return this.#parking.count > 0 ? 0 : Number.MAX_SAFE_INTEGER;
+    return parkedMax - this.#parking.count - this.#freshInJobs;
+  }
+
+  /** Goes on with other things until the work on records of busy lanes is done. */
+  #run(taken: readonly (TakenWaiting | TakenParked)[], fresh: number, work: Promise<unknown>): true {
+    this.#jobs += 1;
+    this.#recordsInJobs += taken.length;
+    this.#freshInJobs += fresh;
+    work
+      .catch((error: unknown) => this.#fail(error))
+      .then(() => {
+        this.#jobs -= 1;
+        this.#recordsInJobs -= taken.length;
+        this.#freshInJobs -= fresh;
+        for (const { lane } of taken) if (lane.state === 'busy') this.#lanes.free(lane);
+        this.#wake.call();
+      });
+    return true;
+  }
+
+  async #sendFresh(taken: readonly TakenWaiting[]): Promise<void> {
+    const outgoing = taken.map(freshOutgoing);
+    const [first] = outgoing;
+    const held = this.#held;
+    if (held === undefined || first?.record.offset !== held.offset || taken.length > 1) {
+      return this.#sending.send(outgoing);
+    }
+    held.tried = true;
+    const { failures, attempts } = held.retry;
+    await this.#sending.send([{ ...first, failures, attempts }]);
+  }
+
+  async #parkBehind(taken: readonly TakenWaiting[]): Promise<void> {
+    await this.#sending.parkUnattempted(taken.map(freshOutgoing));
+  }
+
+  async #sendParked(taken: readonly TakenParked[]): Promise<void> {
+    const read = await Promise.all(taken.map(({ entry }) => this.#parking.read(entry.offset)));
+    const outgoing: Outgoing[] = [];
+    for (const [index, { lane, entry }] of taken.entries()) {
+      const parked = read[index];
+      // It was taken away by an operator.
+      if (parked === undefined) lane.parked.splice(lane.parked.indexOf(entry), 1);
+      else outgoing.push({ lane, ...parked, fromOffset: undefined });
+    }
+    await this.#sending.send(outgoing);
+  }
+
+  async #renewed(): Promise<boolean> {
+    // A save that was under way may have begun long ago.
+    if (!(await this.#saves.settled())) return false;
+    if (!this.#saves.leaseOutlasts() && !(await this.#saves.save())) return false;
+    // Time has passed meanwhile; a lease that is renewed and short all the same came too late for this attempt.
+    if (this.#end === undefined && (this.#isOutOfTime() || !this.#saves.leaseOutlasts()))
+      this.stop('out-of-time');
+    return this.#end === undefined;
+  }
+
+  #standing(): Advance {
+    const { progress, endOffset, gaps, loss } = this.#intake;
+    const { nextOffset, ranges } = progress;
+    return {
+      nextOffset,
+      endOffset,
+      finished: ranges,
+      retry: this.#retry(),
+      parked: this.#parked(),
+      loss,
+      gaps,
+    };
+  }
+
+  #retry(): Retry | null {
+    if (this.#held?.offset === this.#intake.progress.nextOffset) return this.#held.retry;
+    if (!this.#emptyTail || !this.#intake.allFinished) return null;
     const atMs = this.#options.clock.now() + emptyTailDelayMs;
-    this.#holding.holdBack(nextOffset, { failures: 0, atMs, error: 'no record can be read below the end' });
+    return { failures: 0, atMs, error: 'no record can be read below the end', attempts: [] };
   }
 
-  /** A record further on, looked for at the end of the partition and at growing distances; -1 without one. */
-  async #findRecordAhead(offset: bigint, endOffset: bigint): Promise<bigint> {
-    const lastPage = endOffset - BigInt(this.#options.pageRecords);
-    const places = lastPage > offset ? [lastPage] : [];
-    for (let distance = 1n; offset + distance < endOffset; distance *= 2n) places.push(offset + distance);
-    for (const place of places) {
-      const { records } = await this.#readAt(place);
-      const found = records.find((record) => record.offset > offset);
-      if (found !== undefined) return found.offset;
-    }
-    return -1n;
+  #parked(): Advance['parked'] {
+    const nextAttemptMs = this.#lanes.nextAttemptMs();
+    const { count, inDoubt } = this.#parking;
+    if (!inDoubt) return { count, nextAttemptMs: nextAttemptMs ?? 0 };
+    return { count: count + 1, nextAttemptMs: this.#options.clock.now() };
   }
 
-  async #retentionPassed(): Promise<boolean> {
-    const { topic, partition } = this.#holding.checkpoint;
-    return this.#takeBounds(await this.#options.log.partition(topic, partition));
+  /** Pauses the endpoint, and only then says so in the checkpoint. */
+  async #halt(): Promise<void> {
+    const { gate, report, place } = this.#options;
+    const why = `${this.#intake.lossInWords}; resume to go on without them`;
+    report.error('drain.halted', { ...place, why });
+    await gate.stop('paused', why);
+    this.#intake.noteHalted();
   }
 
-  #takeBounds({ earliestOffset, latestOffset }: PartitionBounds): boolean {
-    this.#holding.sawEnd(latestOffset);
-    if (earliestOffset <= this.#holding.checkpoint.nextOffset) return false;
-    this.#holding.passGap(earliestOffset, 'retention');
-    return true;
+  async #release(): Promise<WalkResult> {
+    const stored = this.#end === 'lease-lost' ? undefined : await this.#holding.release(this.#standing());
+    const end = stored === undefined ? 'lease-lost' : (this.#end ?? 'lease-lost');
+    return { end, ...this.#sending.tally, stored };
+  }
+
+  /** The first failure is the one to tell; what is under way is settled first. */
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.stop('held-back');
+  }
+
+  #isOutOfTime(): boolean {
+    const { clock, rules, deadlineMs } = this.#options;
+    return clock.now() + rules.attemptMs > deadlineMs;
+  }
+
+  /** When the loop has to look again although nothing has happened. */
+  #nextLookMs(): number {
+    const { clock, deadlineMs, rules } = this.#options;
+    const nowMs = clock.now();
+    const times = [
+      nowMs + lookAgainMs,
+      this.#saves.dueAtMs,
+      this.#turnEndsMs,
+      deadlineMs - rules.attemptMs,
+      this.#linger?.untilMs ?? 0,
+    ];
+    return Math.max(Math.min(...times.filter((atMs) => atMs > nowMs)), nowMs + 1);
   }
 }
 
-function outOfTime({ clock, attemptMs, deadlineMs }: WalkOptions): boolean {
-  return clock.now() + attemptMs > deadlineMs;
+function freshOutgoing({ lane, waiting }: TakenWaiting): Outgoing {
+  const { record, fromOffset } = waiting;
+  return { lane, record, fromOffset, failures: 0, attempts: [] };
 }

@@ -1,5 +1,6 @@
 import { app, type InvocationContext, type Timer } from '@azure/functions';
-import { config, flushOnce } from '../composition.ts';
+import { flushOnce } from '../composition/ingest.ts';
+import { config } from '../composition/instance.ts';
 
 /** Produces what waits in the outbox. */
 export async function flushOutbox(_timer: Timer, context: InvocationContext): Promise<void> {

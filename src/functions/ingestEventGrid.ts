@@ -1,5 +1,5 @@
 import { app, type InvocationContext } from '@azure/functions';
-import { receiveFromEventGrid } from '../composition.ts';
+import { receiveFromEventGrid } from '../composition/ingest.ts';
 
 /** One event from Event Grid, in either schema. Throwing makes Event Grid send it again. */
 export async function ingestEventGrid(event: unknown, context: InvocationContext): Promise<void> {

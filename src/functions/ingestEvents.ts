@@ -1,5 +1,5 @@
 import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
-import { receive, shakeHands } from '../composition.ts';
+import { receive, shakeHands } from '../composition/ingest.ts';
 
 /** `POST /api/events/{source?}`: CloudEvents in any mode, or plain JSON for a source; `OPTIONS`: the handshake. */
 export async function ingestEvents(

@@ -1,5 +1,5 @@
 import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
-import { receiveFromProvider } from '../composition.ts';
+import { receiveFromProvider } from '../composition/ingest.ts';
 
 /** `POST /api/webhooks/{source}`: a provider's webhook. Its signature is its key, so the route asks for no other. */
 export async function ingestWebhooks(

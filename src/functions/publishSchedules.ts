@@ -1,5 +1,5 @@
 import { app } from '@azure/functions';
-import { publishSchedule, timerCrons } from '../composition.ts';
+import { publishSchedule, timerCrons } from '../composition/ingest.ts';
 
 /** Registers one timer function, `publish-<name>`, for each configured schedule. */
 export function publishSchedules(): void {

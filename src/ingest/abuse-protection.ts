@@ -1,8 +1,8 @@
 import type { AddressGuard } from '../shared/address-guard.ts';
+import { type Answer, problemAnswer } from '../shared/answer.ts';
 import { describeError } from '../shared/error.ts';
 import type { HttpSend } from '../shared/http.ts';
 import type { Log } from '../shared/log.ts';
-import { type Answer, problemAnswer } from './answer.ts';
 import { problem } from './problem.ts';
 
 /** Who may send here and how fast. */

@@ -1,14 +1,8 @@
 import type { CloudEvent } from '../events/cloud-event.ts';
+import { type Answer, jsonAnswer, problemAnswer } from '../shared/answer.ts';
 import { rawInteger } from '../shared/json.ts';
 import { isRefused, type Outcome } from './accept.ts';
-import { type Problem, problem } from './problem.ts';
-
-/** An HTTP answer, ready to be sent. */
-export interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
+import { problem } from './problem.ts';
 
 /**
  * The answer for events that were taken in, or not: 202 once each of them is kept; 404 or 422 when one of them can
@@ -26,17 +20,8 @@ export function answerFor(
     const detail = `${failed.code}: the topic ${failed.topic} did not take it, and neither did the outbox; send it again`;
     return problemAnswer(problem('not-kept', detail), { 'retry-after': String(retryAfterSeconds) });
   }
-  const body = JSON.stringify({ events: events.map((event, index) => describe(event, outcomes[index])) });
-  return { status: 202, headers: { 'content-type': 'application/json' }, body };
-}
-
-/** The answer that carries a problem document. */
-export function problemAnswer(document: Problem, headers: Readonly<Record<string, string>> = {}): Answer {
-  return {
-    status: document.status,
-    headers: { 'content-type': 'application/problem+json', ...headers },
-    body: JSON.stringify(document),
-  };
+  const document = { events: events.map((event, index) => describe(event, outcomes[index])) };
+  return jsonAnswer(202, document);
 }
 
 function refusal(events: readonly CloudEvent[], outcomes: readonly Outcome[], index: number): Answer {

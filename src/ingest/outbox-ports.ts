@@ -90,33 +90,3 @@ export interface ReceiptStore {
    */
   sweep(nowMs: number, max: number): Promise<number>;
 }
-
-/** What was given up, and why; whatever was accepted stays readable here. */
-export interface DeadLetter {
-  /** Where it came from, such as `ingest:github` or `outbox:orders`. */
-  readonly origin: string;
-  /** What its sender called it; need not be unique. */
-  readonly id: string;
-  /** Where it was to go, when that was known. */
-  readonly topic?: string;
-  readonly reason: { readonly code: string; readonly message: string };
-  readonly payload: string;
-  /** Milliseconds since the epoch. */
-  readonly atMs: number;
-}
-
-/** A dead letter in a list: without its payload, id and message cut to what a line shows. */
-export interface DeadLetterEntry extends Omit<DeadLetter, 'payload'> {
-  /** Unique within the origin; later ones sort after earlier ones. */
-  readonly key: string;
-}
-
-/** Keeps dead letters, however large. */
-export interface DeadLetterStore {
-  /** Stores a letter; when it resolves, it is durable. */
-  add(letter: DeadLetter): Promise<void>;
-  /** At most `max` letters of an origin, the oldest first. */
-  list(origin: string, max: number): Promise<readonly DeadLetterEntry[]>;
-  /** A letter, whole; undefined when there is none of this key. */
-  get(origin: string, key: string): Promise<DeadLetter | undefined>;
-}

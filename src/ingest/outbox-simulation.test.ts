@@ -175,9 +175,9 @@ async function live(world: World, weather: Weather, steps: number): Promise<void
 async function buriedOf({ deadLetters }: World): Promise<Sent[]> {
   const found: Sent[] = [];
   for (const topic of topics) {
-    for (const { origin, key } of await deadLetters.list(`outbox:${topic}`, 10_000)) {
-      const letter = await deadLetters.get(origin, key);
-      found.push((JSON.parse(letter?.payload ?? '') as { value: Sent }).value);
+    for (const { origin, key } of await deadLetters.list(`outbox:${topic}`, { max: 10_000 })) {
+      const stored = await deadLetters.get(origin, key);
+      found.push((JSON.parse(stored?.letter.payload ?? '') as { value: Sent }).value);
     }
   }
   return found;

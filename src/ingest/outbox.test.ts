@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createManualClock } from '../../test/support/manual-clock.ts';
+import type { DeadLetterStore } from '../events/dead-letter.ts';
 import { silentLog } from '../shared/log.ts';
 import { silentTelemetry } from '../shared/telemetry.ts';
 import { createMemoryDeadLetters } from '../storage/memory/dead-letters.ts';
 import { createMemoryOutbox } from '../storage/memory/outbox.ts';
 import { type FlushOptions, flushOutbox } from './outbox.ts';
-import type { DeadLetterStore, OutboxStore } from './outbox-ports.ts';
+import type { OutboxStore } from './outbox-ports.ts';
 import type { WriteOutcome } from './ports.ts';
 
 const limits = {
@@ -158,13 +159,13 @@ test('a poisoned record goes to the dead letters with its reason, and its neighb
   assert.deepEqual(produced, [1, 2, 3]);
   assert.deepEqual(await outbox.topics(), []);
 
-  const [entry, ...more] = await deadLetters.list('outbox:orders', 10);
+  const [entry, ...more] = await deadLetters.list('outbox:orders', { max: 10 });
   assert.ok(entry);
   assert.equal(more.length, 0);
-  const letter = await deadLetters.get('outbox:orders', entry.key);
+  const { letter } = (await deadLetters.get('outbox:orders', entry.key)) ?? {};
   assert.equal(letter?.payload, '{"value":"poison"}');
-  assert.deepEqual(letter.reason, { code: 'kafka-rest.refused', message: 'too large' });
-  assert.equal(letter.topic, 'orders');
+  assert.deepEqual(letter?.reason, { code: 'kafka-rest.refused', message: 'too large' });
+  assert.equal(letter?.topic, 'orders');
 });
 
 test('a record stays in the outbox for as long as the dead letters cannot be written', async () => {
@@ -184,7 +185,7 @@ test('a record stays in the outbox for as long as the dead letters cannot be wri
   await flush();
   assert.deepEqual(await waiting(), []);
   assert.deepEqual(produced, [1, 2]);
-  assert.equal((await deadLetters.list('outbox:orders', 10)).length, 1);
+  assert.equal((await deadLetters.list('outbox:orders', { max: 10 })).length, 1);
 });
 
 test('of a batch that was confirmed in part only the rest is produced again', async () => {

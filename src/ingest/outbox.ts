@@ -1,3 +1,4 @@
+import type { DeadLetterStore } from '../events/dead-letter.ts';
 import { assert } from '../shared/assert.ts';
 import type { Backoff } from '../shared/backoff.ts';
 import type { Clock, Random } from '../shared/clock.ts';
@@ -6,7 +7,7 @@ import { describeError } from '../shared/error.ts';
 import type { Log } from '../shared/log.ts';
 import type { Telemetry } from '../shared/telemetry.ts';
 import { type FlushEnd, flushTopic } from './flush-topic.ts';
-import type { DeadLetterStore, OutboxStore } from './outbox-ports.ts';
+import type { OutboxStore } from './outbox-ports.ts';
 import type { WriteRecords } from './ports.ts';
 
 /** What one flush of the outbox needs. */

@@ -1,14 +1,7 @@
-/** A problem document (RFC 9457). `type` is stable. */
-export interface Problem {
-  readonly type: string;
-  readonly title: string;
-  readonly status: number;
-  readonly detail: string;
-  /** What of the data is wrong, where several things can be. */
-  readonly errors?: readonly { readonly path: string; readonly message: string }[];
-}
+import { problemsOf } from '../shared/answer.ts';
 
-const kinds = {
+/** Makes the problem document of a kind; `detail` says what is wrong this time and what would be right. */
+export const problem = problemsOf({
   'malformed-body': { title: 'The body cannot be read', status: 400 },
   'invalid-event': { title: 'The event is not a CloudEvent 1.0', status: 400 },
   'too-deep': { title: 'The body is nested too deeply', status: 400 },
@@ -26,16 +19,4 @@ const kinds = {
   'attributes-too-large': { title: 'The ce- headers are too large', status: 431 },
   unverifiable: { title: 'The sender cannot be verified at the moment', status: 503 },
   'not-kept': { title: 'The event could not be kept', status: 503 },
-} as const;
-
-/** Makes the problem document of a kind; `detail` says what is wrong this time and what would be right. */
-export function problem(kind: keyof typeof kinds, detail: string): Problem {
-  return { type: prefix + kind, ...kinds[kind], detail };
-}
-
-/** The kind of a problem document, for counting. */
-export function kindOf({ type }: Problem): string {
-  return type.slice(prefix.length);
-}
-
-const prefix = 'urn:sluice:problem:';
+});

@@ -1,10 +1,11 @@
 import type { CloudEvent } from '../events/cloud-event.ts';
 import type { EventLimits, HttpHeaders } from '../events/http-binding.ts';
+import { type Answer, kindOf, type Problem, problemAnswer } from '../shared/answer.ts';
 import { type AcceptOptions, acceptEvents } from './accept.ts';
-import { type Answer, answerFor, problemAnswer } from './answer.ts';
+import { answerFor } from './answer.ts';
 import type { OriginRate } from './origin-rate.ts';
 import type { Pressure } from './pressure.ts';
-import { kindOf, type Problem, problem } from './problem.ts';
+import { problem } from './problem.ts';
 import { bodySizeProblem, readEvents } from './request.ts';
 import { withTrace } from './trace.ts';
 import type { WebhookRequest } from './verify/provider.ts';

@@ -7,7 +7,8 @@ import {
 } from '../events/http-binding.ts';
 import { readJsonBody } from '../events/json-body.ts';
 import { isJson, isUtf8, parseMediaType } from '../events/media-type.ts';
-import { type Problem, problem } from './problem.ts';
+import type { Problem } from '../shared/answer.ts';
+import { problem } from './problem.ts';
 
 /** What an HTTP request brought, before anything of it is believed. */
 export interface EventRequest {

@@ -1,6 +1,7 @@
 import { type Backoff, fullJitterMs } from '../shared/backoff.ts';
 import { type Clock, noLongerNeeded, type Random } from '../shared/clock.ts';
 import { type HttpAnswer, HttpError, type HttpSend } from '../shared/http.ts';
+import type { Tokens } from '../shared/tokens.ts';
 import {
   type Broker,
   type Page,
@@ -27,7 +28,6 @@ import {
   produceRequest,
   type TopicSettings,
 } from './requests.ts';
-import type { Tokens } from './tokens.ts';
 
 /** What every call accepts: a signal that gives it up, and a deadline of its own in milliseconds. */
 export interface CallOptions {

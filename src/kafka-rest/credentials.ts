@@ -1,8 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { Configuration } from '@azure/msal-node';
-import { SluiceError } from '../shared/error.ts';
 import type { Secret } from '../shared/secret.ts';
-import type { AcquireToken } from './tokens.ts';
+import { type AcquireToken, TokenError } from '../shared/tokens.ts';
 
 /** How the bridge proves itself; the shape of `proxy.auth` in the configuration. */
 export type Credential =
@@ -23,13 +22,6 @@ export type Credential =
     }
   | { readonly kind: 'managedIdentity'; readonly clientId?: string | undefined }
   | { readonly kind: 'developer' };
-
-/** No token could be had. The message says why, without the secret. */
-export class TokenError extends SluiceError {
-  constructor(message: string, cause?: unknown) {
-    super({ code: 'token.unavailable', message, retryable: true, cause });
-  }
-}
 
 /**
  * Chooses the library behind a credential: msal-node for client credentials (secret or certificate),
@@ -127,7 +119,10 @@ function asTokenError(error: unknown): TokenError {
   // msal's own message can quote the request; its code cannot.
   const code = error instanceof Error && 'errorCode' in error ? String(error.errorCode) : undefined;
   const name = error instanceof Error ? error.name : 'unknown error';
-  return new TokenError(`no token from the authority (${code ?? name}); check proxy.auth`, error);
+  return new TokenError(
+    `no token from the authority (${code ?? name}); check the auth that the configuration gives`,
+    error,
+  );
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
+import { createSecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { generate } from 'selfsigned';
 import { createManualClock } from '../../test/support/manual-clock.ts';
 import { createHttpPool, HttpError, type HttpPoolOptions } from './http.ts';
 
@@ -66,6 +68,19 @@ test('a server that takes the request and never answers is given up after the ti
   assert.deepEqual([error.failure, error.neverSent], ['timeout', false]);
 });
 
+test('a caller who gives up while the request waits for a connection is told so at once', async (t) => {
+  const arrived = Promise.withResolvers<void>();
+  const { failure, clock } = await serve(t, () => arrived.resolve(), { connectionsMax: 1 });
+  const first = failure();
+  await arrived.promise;
+  const caller = new AbortController();
+  const waiting = failure(caller.signal);
+  caller.abort();
+  assert.equal((await waiting).failure, 'aborted');
+  await clock.advance(5_000);
+  assert.equal((await first).failure, 'timeout');
+});
+
 test('a caller who gives up is told so', async (t) => {
   const caller = new AbortController();
   const { failure } = await serve(t, () => caller.abort());
@@ -91,4 +106,82 @@ test('where the status decides, a body that breaks off changes nothing', async (
     { statusDecides: true },
   );
   assert.equal((await send()).status, 200);
+});
+
+test('where the status decides, a body that never ends is cut after the timeout, and what came is kept', async (t) => {
+  const begun = Promise.withResolvers<void>();
+  let requests = 0;
+  const { send, clock } = await serve(
+    t,
+    (_request, response) => {
+      requests += 1;
+      response.writeHead(200);
+      if (requests > 1) response.end();
+      else response.write('half of it', () => begun.resolve());
+    },
+    { statusDecides: true },
+  );
+  const sent = send();
+  await begun.promise;
+  // Time may only pass once the bytes have arrived; a later answer comes after them.
+  await send();
+  await clock.advance(5_000);
+  const { status, body } = await sent;
+  assert.deepEqual([status, body], [200, 'half of it']);
+});
+
+test('where the status decides, as much of a large answer is kept as may be read', async (t) => {
+  const { send } = await serve(t, (_request, response) => response.end('x'.repeat(100_000)), {
+    statusDecides: true,
+  });
+  assert.equal((await send()).body, 'x'.repeat(1_000));
+});
+
+test('a request that waits for a connection is given up after the timeout, and never sent', async (t) => {
+  let requests = 0;
+  const arrived = Promise.withResolvers<void>();
+  const { send, failure, clock } = await serve(
+    t,
+    (_request, response) => {
+      requests += 1;
+      arrived.resolve();
+      if (requests > 1) response.end();
+    },
+    { connectionsMax: 1 },
+  );
+  const first = failure();
+  const second = failure();
+  await arrived.promise;
+  await clock.advance(5_000);
+  assert.deepEqual([(await first).failure, (await second).failure], ['timeout', 'timeout']);
+  assert.equal((await send()).status, 200);
+  assert.equal(requests, 2, 'the first and this one');
+});
+
+test('HTTP/2 is spoken where the server does, with the same outcomes', async (t) => {
+  const { cert, private: key } = await generate([{ name: 'commonName', value: '127.0.0.1' }], {
+    keyType: 'ec',
+    extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
+  });
+  const versions: string[] = [];
+  const server = createSecureServer({ key, cert }, ({ httpVersion, url }, response) => {
+    versions.push(httpVersion);
+    if (url === '/reset') response.stream.close();
+    else response.writeHead(503, { 'retry-after': '5' }).end('busy');
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const clock = createManualClock(0);
+  const limits = { connectionsMax: 2, connectTimeoutMs: 2_000, answerBytesMax: 1_000 };
+  const pool = createHttpPool({ clock, ...limits, tls: { ca: cert } });
+  t.after(async () => {
+    await pool.close();
+    server.close();
+  });
+  const origin = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const send = (path: string) =>
+    pool.send({ method: 'POST', url: origin + path, headers: {}, body: '{}', timeoutMs: 5_000 });
+  const { status, headers, body } = await send('/');
+  assert.deepEqual([status, headers['retry-after'], body], [503, '5', 'busy']);
+  await assert.rejects(send('/reset'), { code: 'http.broken' });
+  assert.deepEqual(versions, ['2.0', '2.0']);
 });

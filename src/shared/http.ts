@@ -1,14 +1,15 @@
-import { Agent } from 'undici';
+import { Agent, type Dispatcher } from 'undici';
 import { type AddressGuard, RefusedAddressError } from './address-guard.ts';
-import { type Clock, noLongerNeeded } from './clock.ts';
+import type { Clock } from './clock.ts';
+import { createDeadlines, type Deadlines } from './deadlines.ts';
 import { SluiceError } from './error.ts';
 
 /** One HTTP request. `timeoutMs` bounds the whole of it, from connecting to the last byte of the answer. */
 export interface HttpRequest {
-  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE' | 'OPTIONS';
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
 }
@@ -83,10 +84,12 @@ export interface HttpPoolOptions {
   readonly connectTimeoutMs: number;
   /** Bytes of an answer that are read before it is given up. */
   readonly answerBytesMax: number;
-  /** True: an answer counts by its status, so a body that is too large, or never ends, is cut off. */
+  /** True: an answer counts by its status, so a body that is too large, breaks off or never ends is cut there. */
   readonly statusDecides?: boolean;
   /** For URLs that others choose: refuses those that lead to no public address. */
   readonly guard?: AddressGuard;
+  /** What the bridge shows of itself in TLS, and whom it trusts instead of the public authorities; all PEM. */
+  readonly tls?: { readonly cert?: string; readonly key?: string; readonly ca?: string };
 }
 
 /** Opens a keep-alive pool on undici. `close` waits for requests under way. */
@@ -96,96 +99,148 @@ export function createHttpPool(options: HttpPoolOptions): { send: HttpSend; clos
     connect: {
       timeout: options.connectTimeoutMs,
       ...(options.guard && { lookup: options.guard.lookup }),
+      ...options.tls,
     },
     pipelining: 1,
     // The request's own deadline bounds both; undici's timers would only be second clocks.
     headersTimeout: 0,
     bodyTimeout: 0,
   });
+  const deadlines = createDeadlines(options.clock);
+  const targetOf = rememberTargets(options.guard);
   return {
-    send: (request) => sendThrough(agent, request, options),
+    send: (request) =>
+      new Promise((resolve, reject) => {
+        const target = targetOf(request.url);
+        if (target.refusal !== undefined) throw refusedAddress(target.host, target.refusal);
+        const { body = null, method, headers } = request;
+        const exchange = createExchange({ request, target, options, deadlines, resolve, reject });
+        agent.dispatch({ origin: target.origin, path: target.path, method, headers, body }, exchange);
+      }),
     close: () => agent.close(),
   };
 }
 
-async function sendThrough(
-  agent: Agent,
-  request: HttpRequest,
-  options: HttpPoolOptions,
-): Promise<HttpAnswer> {
-  const url = new URL(request.url);
-  const refusal = options.guard?.checkUrl(request.url);
-  if (refusal !== undefined) throw refusedAddress(url.host, refusal);
-  const deadline = new AbortController();
-  const ended = new AbortController();
-  const timer = options.clock.sleep(request.timeoutMs, ended.signal).then(
-    () =>
-      deadline.abort(
-        new HttpError({
-          failure: 'timeout',
-          message: `no answer from ${url.host} within ${request.timeoutMs} ms`,
-        }),
-      ),
-    () => undefined,
-  );
-  const signal = request.signal ? AbortSignal.any([deadline.signal, request.signal]) : deadline.signal;
-  try {
-    const answer = await agent.request({
-      origin: url.origin,
-      path: url.pathname + url.search,
-      method: request.method,
-      headers: { ...request.headers },
-      body: request.body ?? null,
-      signal,
-    });
-    return {
-      status: answer.statusCode,
-      headers: flattenHeaders(answer.headers),
-      body: await readBody(answer.body, options, url.host),
-    };
-  } catch (error) {
-    throw toHttpError(error, url.host, request.signal);
-  } finally {
-    ended.abort(noLongerNeeded);
-    await timer;
-  }
+/** Where a URL leads, and why nothing is sent there. */
+interface Target {
+  readonly origin: string;
+  readonly host: string;
+  readonly path: string;
+  readonly refusal: string | undefined;
 }
 
-async function readBody(
-  body: AsyncIterable<Buffer>,
-  { answerBytesMax, statusDecides }: HttpPoolOptions,
-  host: string,
-): Promise<string> {
-  try {
-    return await readLimited(body, answerBytesMax, host);
-  } catch (error) {
-    if (statusDecides) return '';
-    throw error;
-  }
+/** A pool is used for few URLs, many times each; beyond this many it begins to remember anew. */
+const targetsMax = 1_000;
+
+function rememberTargets(guard: AddressGuard | undefined): (url: string) => Target {
+  const known = new Map<string, Target>();
+  return (url) => {
+    const remembered = known.get(url);
+    if (remembered !== undefined) return remembered;
+    const { origin, host, pathname, search } = new URL(url);
+    const target = { origin, host, path: pathname + search, refusal: guard?.checkUrl(url) };
+    if (known.size >= targetsMax) known.clear();
+    known.set(url, target);
+    return target;
+  };
 }
 
-async function readLimited(body: AsyncIterable<Buffer>, bytesMax: number, host: string): Promise<string> {
-  const chunks: Buffer[] = [];
+/**
+ * Follows one request to its answer. undici calls it at each step; a stream for every answer would cost more than
+ * the rest of the request.
+ */
+function createExchange(exchange: {
+  readonly request: HttpRequest;
+  readonly target: Target;
+  readonly options: HttpPoolOptions;
+  readonly deadlines: Deadlines;
+  resolve(answer: HttpAnswer): void;
+  reject(error: HttpError): void;
+}): Dispatcher.DispatchHandler {
+  const { request, target, options, deadlines, resolve, reject } = exchange;
+  const { host } = target;
+  let controller: Dispatcher.DispatchController | undefined;
+  let status = 0;
+  let headers: HttpAnswer['headers'] = {};
+  let chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of body) {
-    bytes += chunk.length;
-    if (bytes > bytesMax) {
-      throw new HttpError({
-        failure: 'answer-too-large',
-        message: `the answer of ${host} is larger than ${bytesMax} bytes`,
-      });
+  let ended: HttpError | 'answered' | undefined;
+
+  const answer = () => {
+    finish('answered');
+    const [first = nothing, ...more] = chunks;
+    const body = more.length === 0 ? first.toString('utf8') : Buffer.concat(chunks).toString('utf8');
+    resolve({ status, headers, body });
+  };
+  const fail = (error: HttpError) => {
+    if (ended !== undefined) return;
+    if (options.statusDecides && status !== 0 && error.failure !== 'aborted') answer();
+    else {
+      finish(error);
+      reject(error);
     }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+    // Not before it is settled: aborting calls `onResponseError`.
+    controller?.abort(error);
+  };
+  const expire = () => fail(timedOut(host, request.timeoutMs));
+  const giveUp = () => fail(toHttpError(request.signal?.reason, host, request.signal));
+  const finish = (how: HttpError | 'answered') => {
+    ended = how;
+    dropDeadline();
+    request.signal?.removeEventListener('abort', giveUp);
+  };
+  const dropDeadline = deadlines.begin(request.timeoutMs, expire);
+  request.signal?.addEventListener('abort', giveUp);
+  if (request.signal?.aborted) giveUp();
+
+  return {
+    onRequestStart(started) {
+      controller = started;
+      // It was given up while it waited for a connection.
+      if (ended instanceof HttpError) started.abort(ended);
+    },
+    onResponseStart(_controller, statusCode, answered) {
+      // An interim answer (100 to 199) is followed by another.
+      if (statusCode < 200) return;
+      status = statusCode;
+      headers = flattenHeaders(answered);
+    },
+    onResponseData(_controller, chunk) {
+      bytes += chunk.length;
+      if (bytes <= options.answerBytesMax) chunks.push(chunk);
+      else {
+        chunks.push(chunk.subarray(0, chunk.length - (bytes - options.answerBytesMax)));
+        fail(answerTooLarge(host, options.answerBytesMax));
+        chunks = [];
+      }
+    },
+    onResponseEnd() {
+      if (ended === undefined) answer();
+    },
+    onResponseError(_controller, error) {
+      fail(toHttpError(error, host, request.signal));
+    },
+  };
 }
+
+const nothing = Buffer.alloc(0);
 
 function flattenHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {
   const flat: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
+  for (const name in headers) {
+    const value = headers[name];
     if (value !== undefined) flat[name] = Array.isArray(value) ? value.join(', ') : value;
   }
   return flat;
+}
+
+function timedOut(host: string, timeoutMs: number): HttpError {
+  return new HttpError({ failure: 'timeout', message: `no answer from ${host} within ${timeoutMs} ms` });
+}
+
+function answerTooLarge(host: string, bytesMax: number): HttpError {
+  const message = `the answer of ${host} is larger than ${bytesMax} bytes`;
+  return new HttpError({ failure: 'answer-too-large', message });
 }
 
 function toHttpError(error: unknown, host: string, callerSignal: AbortSignal | undefined): HttpError {

@@ -1,14 +1,55 @@
-import type { DeadLetter, DeadLetterEntry } from '../ingest/outbox-ports.ts';
+import type { Attempt, DeadLetter, DeadLetterEntry, DeadLetterState } from '../events/dead-letter.ts';
 
 /** A property of a table holds 32,768 characters. */
 const shownCharsMax = 1_000;
 
-/** What a list shows of a dead letter. */
-export function cutDeadLetter({ payload: _, ...letter }: DeadLetter): Omit<DeadLetterEntry, 'key'> {
+/** A letter keeps the newest attempts that were made since it was added, however often it is tried again. */
+const laterAttemptsMax = 20;
+
+/** What became of a letter since it was added. */
+export interface Settlement {
+  readonly state: DeadLetterState;
+  /** The newest attempts that were made since, the oldest first. */
+  readonly later: readonly Attempt[];
+  /** How many were made since. */
+  readonly laterCount: number;
+}
+
+export const unsettled: Settlement = { state: 'open', later: [], laterCount: 0 };
+
+/** Moves an open letter on. */
+export function settle(
+  before: Settlement,
+  { state, attempts = [] }: { readonly state: DeadLetterState; readonly attempts?: readonly Attempt[] },
+): Settlement {
+  return {
+    state,
+    later: [...before.later, ...attempts].slice(-laterAttemptsMax),
+    laterCount: before.laterCount + attempts.length,
+  };
+}
+
+/** A letter with the attempts that were made since. */
+export function withLater(letter: DeadLetter, { later }: Settlement): DeadLetter {
+  return later.length === 0 ? letter : { ...letter, attempts: [...(letter.attempts ?? []), ...later] };
+}
+
+/** What a list shows of a dead letter, but for what became of it. */
+export function cutDeadLetter({
+  payload: _,
+  attempts,
+  ...letter
+}: DeadLetter): Omit<DeadLetterEntry, 'key' | 'state'> {
   const { id, reason } = letter;
   return {
     ...letter,
     id: id.slice(0, shownCharsMax),
     reason: { code: reason.code, message: reason.message.slice(0, shownCharsMax) },
+    attemptCount: attempts?.length ?? 0,
   };
+}
+
+/** Key number `count` for letters that were added under one key while those before them were settled, or others. */
+export function sameKey(key: string, count: number): string {
+  return count === 1 ? key : `${key}~${count}`;
 }

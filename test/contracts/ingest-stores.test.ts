@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { TableClient } from '@azure/data-tables';
 import { type RunningAzurite, startAzuriteTables } from '../../local/azurite.ts';
 import { Secret } from '../../src/shared/secret.ts';
@@ -93,4 +94,79 @@ test('table outbox: an answer that does not confirm every batch is no success', 
     getResponseForEntity: () => undefined,
   });
   await assert.rejects(createTableOutbox(table, randomUUID()).add('orders', [{ value: 1 }], 1), StorageError);
+});
+
+test('table dead letters: a write that is repeated because its answer was lost is stored once', async () => {
+  const table = await newTable();
+  await table.createTable();
+  const [create, update] = [table.createEntity.bind(table), table.updateEntity.bind(table)];
+  table.createEntity = async (...args) => {
+    await create(...args);
+    return create(...args);
+  };
+  table.updateEntity = async (...args) => {
+    await update(...args);
+    return update(...args);
+  };
+  const store = createTableDeadLetters(table, randomUUID());
+  const payload = randomBytes(2_500_000).toString('base64');
+  const large = { origin: 'audit', id: 'i', reason: { code: 'c', message: 'm' }, payload, atMs: 1 };
+  await store.add(large, 'orders:3:41');
+  await store.add({ ...large, payload: 'small' });
+  const [small, first, ...more] = await store.list('audit', { max: 10 });
+  assert.deepEqual([first?.key, more], ['orders:3:41', []]);
+  assert.deepEqual((await store.get('audit', 'orders:3:41'))?.letter, large);
+  const attempts = [{ atMs: 1, latencyMs: 2, status: 503, answer: 'later' }];
+  assert.equal(await store.settle('audit', small?.key ?? '', { state: 'open', attempts }), true);
+  assert.equal(await store.settle('audit', small?.key ?? '', { state: 'redriven' }), true);
+  assert.deepEqual((await store.get('audit', small?.key ?? ''))?.letter.attempts, attempts);
+});
+
+test('table dead letters: what a crash has left of a large letter harms no other of its key', async () => {
+  const table = await newTable();
+  const store = createTableDeadLetters(table, randomUUID());
+  const create = table.createEntity.bind(table);
+  const large = (value: number) => ({
+    ...{ origin: 'audit', id: 'i', reason: { code: 'c', message: 'm' }, atMs: 1 },
+    payload: randomBytes(2_500_000 + value).toString('base64'),
+  });
+  table.createEntity = async (entity, options) => {
+    if (entity.partitionKey === 'audit') throw new Error('no answer');
+    return create(entity, options);
+  };
+  await assert.rejects(store.add(large(1), 'orders:3:41'), StorageError);
+  table.createEntity = create;
+  assert.deepEqual(await store.list('audit', { max: 10 }), []);
+  assert.deepEqual(await store.origins(), []);
+  const other = large(2);
+  await store.add(other, 'orders:3:41');
+  assert.deepEqual((await store.get('audit', 'orders:3:41'))?.letter, other);
+});
+
+test('table dead letters: letters that an earlier version stored are open, and can be settled', async () => {
+  const table = await newTable();
+  await table.createTable();
+  const letter = { origin: 'ingest:github', id: 'i', reason: { code: 'c', message: 'm' }, atMs: 7 };
+  const whole = { ...letter, payload: randomBytes(1_500_000).toString('base64') };
+  const bytes = gzipSync(JSON.stringify(whole));
+  const chunksOf = (from: number) =>
+    Object.fromEntries(
+      Array.from({ length: 15 }, (_, index) => [
+        `data${index}`,
+        bytes.subarray(from + index * 65_536, from + (index + 1) * 65_536),
+      ]).filter(([, chunk]) => chunk?.length !== 0),
+    );
+  const more = { partitionKey: 'ingest:github:more', rowKey: 'k1:1', ...chunksOf(15 * 65_536) };
+  const shown = { id: 'i', code: 'c', message: 'm', at: '000000000000007', parts: 2 };
+  await table.createEntity(more);
+  await table.createEntity({ partitionKey: 'ingest:github', rowKey: 'k1', ...shown, ...chunksOf(0) });
+
+  const store = createTableDeadLetters(table, randomUUID());
+  assert.deepEqual(await store.origins(), ['ingest:github']);
+  const entry = { ...letter, key: 'k1', state: 'open', attemptCount: 0 } as const;
+  assert.deepEqual(await store.list('ingest:github', { max: 10, state: 'open' }), [entry]);
+  assert.deepEqual(await store.get('ingest:github', 'k1'), { letter: whole, state: 'open' });
+  assert.equal(await store.settle('ingest:github', 'k1', { state: 'discarded' }), true);
+  assert.deepEqual(await store.list('ingest:github', { max: 10, state: 'open' }), []);
+  assert.deepEqual(await store.get('ingest:github', 'k1'), { letter: whole, state: 'discarded' });
 });

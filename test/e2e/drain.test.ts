@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
-import { afterEach, beforeEach, test } from 'node:test';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { QueueServiceClient } from '@azure/storage-queue';
 import type { Delivery } from '../../local/webhook-sink.ts';
 import { openTestCloud, patienceMs } from '../support/test-cloud.ts';
 
@@ -7,7 +11,24 @@ const cloud = await openTestCloud();
 const path = '/all';
 const topic = 'orders.v1';
 const partitionCount = 3;
+/** Who walks the partitions: the timer itself, or whoever takes its messages off a queue. */
+const modes = ['inline', 'queue'] as const;
+type Mode = (typeof modes)[number];
 
+const dir = await mkdtemp(join(tmpdir(), 'sluice-'));
+after(() => rm(dir, { recursive: true, force: true }));
+
+function configOf(mode: Mode): string {
+  return join(dir, `${mode}.json`);
+}
+
+before(async () => {
+  const config = JSON.parse(await readFile('test/e2e/bridge.config.json', 'utf8'));
+  for (const mode of modes) {
+    const text = JSON.stringify({ ...config, drain: { ...config.drain, mode } });
+    await writeFile(configOf(mode), text);
+  }
+});
 beforeEach(() => {
   cloud.log.createTopic({ name: topic, partitionCount, replicationFactor: 1, properties: {} });
 });
@@ -27,11 +48,11 @@ function append(perPartition: number): void {
   cloud.log.append(topic, records);
 }
 
-/** A host of its own subscription state: tables under a prefix that no other test uses. */
+/** App settings of hosts in a mode, with tables and a queue that no other test uses. */
 let prefixes = 0;
-function uniqueTables(): Record<string, string> {
+function settingsFor(mode: Mode) {
   prefixes += 1;
-  return { TABLE_PREFIX: `test${prefixes}` };
+  return { BRIDGE_CONFIG: configOf(mode), TABLE_PREFIX: `test${prefixes}` };
 }
 
 function accepted(deliveries: readonly Delivery[] = cloud.sink.deliveries(path)): Delivery[] {
@@ -66,52 +87,105 @@ function assertCompleteAndInOrder(perPartition: number): void {
   for (const [partition, offsets] of orders) assert.deepEqual(offsets, expected, `partition ${partition}`);
 }
 
-test('a receiver that fails and recovers gets every record, in order, nothing twice', async () => {
-  cloud.sink.behave(path, { script: [200, 503, 500, 302, 429, 200, 404, 503], status: 200 });
-  append(10);
-  const host = await cloud.startHost({ settings: uniqueTables() });
-  await allAccepted(30);
-  await host.stop();
-  assertCompleteAndInOrder(10);
-  assert.equal(cloud.sink.duplicates(path), 0);
-  assert.ok(cloud.sink.deliveries(path).length > 30, 'there were failures');
-  assert.ok(cloud.sink.deliveries(path).every(({ signature }) => signature === 'valid'));
-});
+for (const mode of modes) {
+  test(`a receiver that fails and recovers gets every record, in order, nothing twice (${mode})`, async () => {
+    cloud.sink.behave(path, { script: [200, 503, 500, 302, 429, 200, 404, 503], status: 200 });
+    append(10);
+    const host = await cloud.startHost({ settings: settingsFor(mode) });
+    await allAccepted(30);
+    await host.stop();
+    assertCompleteAndInOrder(10);
+    assert.equal(cloud.sink.duplicates(path), 0);
+    assert.ok(cloud.sink.deliveries(path).length > 30, 'there were failures');
+    assert.ok(cloud.sink.deliveries(path).every(({ signature }) => signature === 'valid'));
+  });
 
-test('a receiver that breaks connections or stalls loses nothing either', async () => {
-  cloud.sink.behave(path, { drop: true, times: 2 });
-  append(4);
-  const host = await cloud.startHost({ settings: uniqueTables() });
-  await cloud.sink.waitFor(2, { timeoutMs: patienceMs, path });
-  cloud.sink.behave(path, { stall: true, times: 2 });
-  await allAccepted(12);
-  await host.stop();
-  assertCompleteAndInOrder(4);
-});
+  test(`a receiver that breaks connections or stalls loses nothing either (${mode})`, async () => {
+    cloud.sink.behave(path, { drop: true, times: 2 });
+    append(4);
+    const host = await cloud.startHost({ settings: settingsFor(mode) });
+    await cloud.sink.waitFor(2, { timeoutMs: patienceMs, path });
+    cloud.sink.behave(path, { stall: true, times: 2 });
+    await allAccepted(12);
+    await host.stop();
+    assertCompleteAndInOrder(4);
+  });
 
-test('a host that is killed in mid-drain loses nothing, and what comes again is recognised', async () => {
-  const settings = uniqueTables();
-  cloud.sink.behave(path, { latencyMs: 10 });
-  append(100);
-  const first = await cloud.startHost({ settings });
-  await cloud.sink.waitFor(70, { timeoutMs: patienceMs, path });
-  await first.kill();
+  test(`a host that is killed in mid-drain loses nothing, and what comes again is recognised (${mode})`, async () => {
+    const settings = settingsFor(mode);
+    cloud.sink.behave(path, { latencyMs: 10 });
+    append(100);
+    const first = await cloud.startHost({ settings });
+    await cloud.sink.waitFor(70, { timeoutMs: patienceMs, path });
+    await first.kill();
 
-  const second = await cloud.startHost({ settings });
-  await allAccepted(300);
-  await second.stop();
-  assertCompleteAndInOrder(100);
-  const pageRecords = 20;
-  const repeated = cloud.sink.duplicates(path);
-  assert.ok(repeated <= pageRecords * partitionCount, `${repeated} records came again`);
-});
+    const second = await cloud.startHost({ settings });
+    await allAccepted(300);
+    await second.stop();
+    assertCompleteAndInOrder(100);
+    const pageRecords = 20;
+    const repeated = cloud.sink.duplicates(path);
+    assert.ok(repeated <= pageRecords * partitionCount, `${repeated} records came again`);
+  });
 
-test('of two hosts that drain at once one wins each partition', async () => {
-  const settings = uniqueTables();
-  append(60);
-  const hosts = await Promise.all([cloud.startHost({ settings }), cloud.startHost({ settings })]);
-  await allAccepted(180);
+  test(`of two hosts that drain at once one wins each partition (${mode})`, async () => {
+    const settings = settingsFor(mode);
+    append(60);
+    const hosts = await Promise.all([cloud.startHost({ settings }), cloud.startHost({ settings })]);
+    await allAccepted(180);
+    await Promise.all(hosts.map((host) => host.stop()));
+    assertCompleteAndInOrder(60);
+    assert.equal(cloud.sink.duplicates(path), 0);
+  });
+}
+
+const garbage = [
+  '',
+  'no JSON',
+  'null',
+  '[]',
+  '{}',
+  '{"subscription":"all","topic":"orders.v1","partition":-1}',
+];
+const strays = [
+  { subscription: 'nobody', topic, partition: 0 },
+  { subscription: 'all', topic: 'nowhere', partition: 0 },
+  { subscription: 'all', topic, partition: 99 },
+].map((item) => JSON.stringify(item));
+
+test('messages that come twice, late, for nothing or with nonsense do no harm', async () => {
+  const settings = settingsFor('queue');
+  const account = QueueServiceClient.fromConnectionString(cloud.azurite.connectionString);
+  const queue = account.getQueueClient(`${settings.TABLE_PREFIX}-drain`);
+  const put = (texts: readonly string[]) =>
+    Promise.all(texts.map((text) => queue.sendMessage(Buffer.from(text).toString('base64'))));
+  const allTaken = async () => {
+    const signal = AbortSignal.timeout(patienceMs);
+    while ((await queue.getProperties()).approximateMessagesCount !== 0) signal.throwIfAborted();
+  };
+  const items = [0, 1, 2].map((partition) => JSON.stringify({ subscription: 'all', topic, partition }));
+
+  const lines: string[] = [];
+  const hosts = await Promise.all(
+    [1, 2].map(() => cloud.startHost({ settings, print: (line) => lines.push(line) })),
+  );
+  append(20);
+  await allAccepted(60);
+  await allTaken();
+  // Nothing is due any more.
+  await put([...items, ...items, ...strays, ...garbage]);
+  await allTaken();
+  // All of it is due, several times over.
+  append(20);
+  await put([...items, ...items, ...items]);
+  await allAccepted(120);
+  await allTaken();
   await Promise.all(hosts.map((host) => host.stop()));
-  assertCompleteAndInOrder(60);
-  assert.equal(cloud.sink.duplicates(path), 0);
+
+  assertCompleteAndInOrder(40);
+  assert.equal(cloud.sink.deliveries(path).length, 120, 'nothing was even attempted twice');
+  const logged = lines.filter((line) => line.includes('drain.unreadable-message'));
+  assert.equal(logged.length, garbage.length, lines.join('\n'));
+  const poison = account.getQueueClient(`${settings.TABLE_PREFIX}-drain-poison`);
+  assert.equal(await poison.exists(), false, 'no message failed');
 });

@@ -88,7 +88,7 @@ test('Event Grid is answered as its extension does, and both of its schemas are 
     await openTable({ connectionString, tablePrefix: 'test' }, 'deadletters'),
     'test',
   );
-  const letters = await deadLetters.list('ingest:eventgrid', 10);
+  const letters = await deadLetters.list('ingest:eventgrid', { max: 10 });
   assert.deepEqual(letters.map(({ reason }) => reason.code).sort(), [
     'event-grid.invalid',
     'event-grid.too-deep',
@@ -96,7 +96,7 @@ test('Event Grid is answered as its extension does, and both of its schemas are 
   ]);
   const { key = '' } = letters.find(({ reason }) => reason.code === 'event-grid.too-deep') ?? {};
   const kept = await deadLetters.get('ingest:eventgrid', key);
-  assert.deepEqual(JSON.parse(kept?.payload ?? ''), bottomless, 'with its payload');
+  assert.deepEqual(JSON.parse(kept?.letter.payload ?? ''), bottomless, 'with its payload');
 });
 
 test('a schedule publishes its event', async () => {

@@ -1,6 +1,7 @@
 import { decodeUtf8, readJsonBody } from '../../events/json-body.ts';
 import { isJson, parseMediaType } from '../../events/media-type.ts';
-import { type Problem, problem } from '../problem.ts';
+import type { Problem } from '../../shared/answer.ts';
+import { problem } from '../problem.ts';
 import type { WebhookRequest } from './provider.ts';
 
 /** A body as the data of an event (cloudevents/spec, formats/json-format.md, section 3.1). */

@@ -1,4 +1,4 @@
-import type { Answer } from '../answer.ts';
+import type { Answer } from '../../shared/answer.ts';
 
 /** A webhook as it came in, before anything of it is believed. */
 export interface WebhookRequest {

@@ -1,7 +1,7 @@
 import type { CloudEvent } from '../../events/cloud-event.ts';
+import type { Answer, Problem } from '../../shared/answer.ts';
 import type { HttpSend } from '../../shared/http.ts';
-import type { Answer } from '../answer.ts';
-import { type Problem, problem } from '../problem.ts';
+import { problem } from '../problem.ts';
 import { readContent } from './content.ts';
 import type { Provider, WebhookRequest } from './provider.ts';
 import { createProvider, type SourceAuth } from './source-auth.ts';

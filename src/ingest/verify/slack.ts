@@ -1,5 +1,5 @@
+import type { Answer } from '../../shared/answer.ts';
 import type { Secret } from '../../shared/secret.ts';
-import type { Answer } from '../answer.ts';
 import { verifyHmac } from './hmac.ts';
 import type { Delivery, Provider } from './provider.ts';
 import { prefixed, textAt, timestampOf } from './reading.ts';

@@ -1,25 +1,59 @@
-import type { DeadLetter, DeadLetterStore } from '../../ingest/outbox-ports.ts';
-import { cutDeadLetter } from '../dead-letter-entry.ts';
+import type { DeadLetter, DeadLetterStore } from '../../events/dead-letter.ts';
+import {
+  cutDeadLetter,
+  type Settlement,
+  sameKey,
+  settle,
+  unsettled,
+  withLater,
+} from '../dead-letter-entry.ts';
 import { createTimeOrderedIds } from '../time-ordered-id.ts';
+
+type Rows = Map<string, { readonly letter: DeadLetter; settlement: Settlement }>;
 
 /** Dead letters in memory, for tests; the contract is the table store's. */
 export function createMemoryDeadLetters(): DeadLetterStore {
   const newKey = createTimeOrderedIds('memory');
-  const rows = new Map<string, DeadLetter>();
+  const origins = new Map<string, Rows>();
+
+  const find = (origin: string, key: string) => origins.get(origin)?.get(key);
 
   return {
-    add: async (letter) => {
-      rows.set(newKey(letter.atMs), letter);
+    async add(letter, key = newKey(letter.atMs)) {
+      const rows: Rows = origins.get(letter.origin) ?? new Map();
+      origins.set(letter.origin, rows);
+      let count = 1;
+      for (let row = rows.get(key); row !== undefined; row = rows.get(sameKey(key, count))) {
+        if (row.settlement.state === 'open' && row.letter.payload === letter.payload) return;
+        count += 1;
+      }
+      rows.set(sameKey(key, count), { letter, settlement: unsettled });
     },
-    list: async (origin, max) =>
-      [...rows]
-        .filter(([, letter]) => letter.origin === origin)
+
+    origins: async () => [...origins.keys()].sort(),
+
+    async list(origin, { max, state, afterKey = '' }) {
+      return [...(origins.get(origin) ?? [])]
+        .filter(([key, { settlement }]) => key > afterKey && (state ?? settlement.state) === settlement.state)
         .sort(([one], [two]) => (one < two ? -1 : 1))
         .slice(0, max)
-        .map(([key, letter]) => ({ key, ...cutDeadLetter(letter) })),
-    get: async (origin, key) => {
-      const letter = rows.get(key);
-      return letter?.origin === origin ? letter : undefined;
+        .map(([key, { letter, settlement }]) => {
+          const entry = cutDeadLetter(letter);
+          const attemptCount = entry.attemptCount + settlement.laterCount;
+          return { ...entry, key, state: settlement.state, attemptCount };
+        });
+    },
+
+    async get(origin, key) {
+      const row = find(origin, key);
+      return row && { letter: withLater(row.letter, row.settlement), state: row.settlement.state };
+    },
+
+    async settle(origin, key, to) {
+      const row = find(origin, key);
+      if (row?.settlement.state !== 'open') return false;
+      row.settlement = settle(row.settlement, to);
+      return true;
     },
   };
 }

@@ -11,6 +11,12 @@ const chunksMax = 15;
 /** The most that the chunks of one entity hold. */
 export const entityBytesMax = chunkBytesMax * chunksMax;
 
+/**
+ * The most that an entity holds of what goes on in others. It leaves room for properties that come later; and the
+ * emulator measures an entity that replaces another in base64.
+ */
+export const pieceBytesMax = chunkBytesMax * 11;
+
 const gzipAsync = promisify(gzip);
 const gunzipAsync = promisify(gunzip);
 const rowSchema = z.record(z.string(), z.unknown());

@@ -1,92 +1,112 @@
+import { createHash } from 'node:crypto';
 import { odata, type TableClient } from '@azure/data-tables';
-import { z } from 'zod';
-import type { DeadLetter, DeadLetterStore } from '../../ingest/outbox-ports.ts';
-import { cutDeadLetter } from '../dead-letter-entry.ts';
-import { createTimeOrderedIds, sortableMs } from '../time-ordered-id.ts';
-import { entityBytesMax, fromChunks, gzipText, toChunks } from './chunks.ts';
-import { createRow, listRows, readRow } from './rows.ts';
+import type { DeadLetter, DeadLetterStore } from '../../events/dead-letter.ts';
+import { sameKey, settle, withLater } from '../dead-letter-entry.ts';
+import { ContendedRowError } from '../storage-error.ts';
+import { createTimeOrderedIds } from '../time-ordered-id.ts';
+import { fromChunks, gzipText, pieceBytesMax, toChunks } from './chunks.ts';
+import {
+  entryProperties,
+  fromEntryEntity,
+  fromSettlementProperties,
+  furtherKeys,
+  parseLetter,
+  pieceKeys,
+  settlementProperties,
+  toEntryEntity,
+  toSettlementProperties,
+} from './dead-letter-entity.ts';
+import { createRow, decodeRow, listRows, mergeRow, type Row, readRow } from './rows.ts';
 
-const entrySchema = z
-  .object({
-    partitionKey: z.string(),
-    rowKey: z.string(),
-    id: z.string(),
-    topic: z.exactOptional(z.string()),
-    code: z.string(),
-    message: z.string(),
-    at: z.string().regex(/^\d+$/).transform(Number),
-  })
-  .transform(({ partitionKey: origin, rowKey: key, id, topic, code, message, at }) => ({
-    origin,
-    key,
-    id,
-    ...(topic !== undefined && { topic }),
-    reason: { code, message },
-    atMs: at,
-  }));
-
-const letterSchema = z.object({
-  origin: z.string(),
-  id: z.string(),
-  topic: z.exactOptional(z.string()),
-  reason: z.object({ code: z.string(), message: z.string() }),
-  payload: z.string(),
-  atMs: z.number(),
-});
-
-const entryProperties = ['PartitionKey', 'RowKey', 'id', 'topic', 'code', 'message', 'at'];
+const settleTriesMax = 10;
 
 /**
  * Dead letters in Azure Table Storage: one partition an origin, one entity a letter. Properties hold what a list
- * shows; the chunks hold the whole letter as JSON. What one entity cannot hold goes on in the partition
- * `<origin>:more`, written before the letter itself, so that a letter that is listed is complete.
+ * shows; the chunks hold the whole letter as JSON, which never changes. What one entity cannot hold goes on in the
+ * partition `<origin>:more`, written before the letter itself, so that a letter that is listed is complete. Those
+ * rows are named for what they hold, so that letters of one key share none but those that are the same.
  */
 export function createTableDeadLetters(table: TableClient, instance: string): DeadLetterStore {
-  const newKey = createTimeOrderedIds(instance);
-
+  const newId = createTimeOrderedIds(instance);
   return {
-    async add(letter) {
-      const key = newKey(letter.atMs);
-      const bytes = await gzipText.encode(JSON.stringify(letter));
-      const parts = Math.ceil(bytes.length / entityBytesMax);
-      for (let part = 1; part < parts; part += 1) {
-        const piece = bytes.subarray(part * entityBytesMax, (part + 1) * entityBytesMax);
-        await createRow(table, { ...partKeys(letter.origin, key, part), ...toChunks(piece) });
+    add: (letter, key = newId(letter.atMs)) => addLetter(table, letter, key),
+
+    /** Steps from partition to partition, so there is no list of origins which could miss one. */
+    async origins() {
+      const origins: string[] = [];
+      for (let last = ''; ; ) {
+        const filter = odata`PartitionKey gt ${last}`;
+        const [row] = await listRows(table, filter, { max: 1, select: ['PartitionKey', 'RowKey', 'code'] });
+        if (row?.partitionKey === undefined) return origins;
+        last = row.partitionKey;
+        // Else it is a partition in which letters of another one go on.
+        if (row.code !== undefined) origins.push(last);
       }
-      const { origin, id, topic, reason, atMs } = cutDeadLetter(letter);
-      await createRow(table, {
-        partitionKey: origin,
-        rowKey: key,
-        id,
-        ...(topic !== undefined && { topic }),
-        ...reason,
-        at: sortableMs(atMs),
-        parts,
-        ...toChunks(bytes.subarray(0, entityBytesMax)),
-      });
     },
 
-    async list(origin, max) {
-      const filter = odata`PartitionKey eq ${origin}`;
-      return (await listRows(table, filter, { max, select: entryProperties })).map((row) =>
-        entrySchema.parse(row),
-      );
+    async list(origin, { max, state, afterKey = '' }) {
+      const filter = odata`PartitionKey eq ${origin} and RowKey gt ${afterKey}`;
+      // Not in the filter: a letter of an earlier version has no state, and is open.
+      const where = (row: Row) => (row.state ?? 'open') === state;
+      const options = { max, select: entryProperties, ...(state && { where }) };
+      const rows = await listRows(table, filter, options);
+      return Promise.all(rows.map((row) => decodeRow(table, row, () => fromEntryEntity(row))));
     },
 
-    async get(origin, key): Promise<DeadLetter | undefined> {
-      const row = await readRow(table, origin, key);
-      if (row === undefined) return undefined;
-      const pieces = [fromChunks(row)];
-      const { parts } = z.object({ parts: z.int() }).parse(row);
-      for (let part = 1; part < parts; part += 1) {
-        const { partitionKey, rowKey } = partKeys(origin, key, part);
-        pieces.push(fromChunks(await readRow(table, partitionKey, rowKey)));
+    get: (origin, key) => getLetter(table, origin, key),
+
+    async settle(origin, key, to) {
+      const settledBy = newId(0);
+      const keys = { partitionKey: origin, rowKey: key };
+      for (let tries = 0; tries < settleTriesMax; tries += 1) {
+        const row = await readRow(table, origin, key, settlementProperties);
+        if (row === undefined) return false;
+        const found = await decodeRow(table, row, () => fromSettlementProperties(row));
+        // A write of this very call, of which the answer was lost.
+        if (found.settledBy === settledBy) return true;
+        if (found.settlement.state !== 'open') return false;
+        const settled = await toSettlementProperties(settle(found.settlement, to), settledBy);
+        if ((await mergeRow(table, { ...keys, ...settled }, found.etag)) !== undefined) return true;
       }
-      return letterSchema.parse(JSON.parse(await gzipText.decode(Buffer.concat(pieces))));
+      throw new ContendedRowError(table.tableName, keys);
     },
   };
 }
 
-function partKeys(origin: string, key: string, part: number) {
-  return { partitionKey: `${origin}:more`, rowKey: `${key}:${part}` };
+async function addLetter(table: TableClient, letter: DeadLetter, key: string): Promise<void> {
+  const { origin, payload } = letter;
+  const bytes = await gzipText.encode(JSON.stringify(letter));
+  const parts = Math.ceil(bytes.length / pieceBytesMax);
+  const pieces = `${key}:${createHash('sha256').update(bytes).digest('base64url')}`;
+  const pieceOf = (part: number) =>
+    toChunks(bytes.subarray(part * pieceBytesMax, (part + 1) * pieceBytesMax));
+
+  // Ends at the first key that is free.
+  for (let count = 1; ; count += 1) {
+    const rowKey = sameKey(key, count);
+    const known = parts > 1 ? await getLetter(table, origin, rowKey) : undefined;
+    if (known === undefined) {
+      for (let part = 1; part < parts; part += 1) {
+        await createRow(table, { ...pieceKeys(origin, pieces, part), ...pieceOf(part) });
+      }
+      const entity = { ...toEntryEntity(rowKey, letter, { parts, pieces }), ...pieceOf(0) };
+      if ((await createRow(table, entity)) !== undefined) return;
+    }
+    const found = known ?? (await getLetter(table, origin, rowKey));
+    if (found?.state === 'open' && found.letter.payload === payload) return;
+  }
+}
+
+async function getLetter(table: TableClient, origin: string, key: string) {
+  const row = await readRow(table, origin, key);
+  if (row === undefined) return undefined;
+  return decodeRow(table, row, async () => {
+    const chunks = [fromChunks(row)];
+    for (const { partitionKey, rowKey } of furtherKeys(row, origin)) {
+      chunks.push(fromChunks(await readRow(table, partitionKey, rowKey)));
+    }
+    const letter = parseLetter(await gzipText.decode(Buffer.concat(chunks)));
+    const { settlement } = await fromSettlementProperties(row);
+    return { letter: withLater(letter, settlement), state: settlement.state };
+  });
 }

@@ -1,5 +1,6 @@
-import type { TableClient, TableEntity, TableEntityResult } from '@azure/data-tables';
-import { StorageError } from '../storage-error.ts';
+import type { TableClient, TableEntity, TableEntityResult, TransactionAction } from '@azure/data-tables';
+import { SluiceError } from '../../shared/error.ts';
+import { StorageError, UnreadableEntityError } from '../storage-error.ts';
 
 /** Answers of Table Storage that are results: the entity or the table is missing, is there already, or has changed. */
 const notFound = 404;
@@ -34,13 +35,32 @@ export function createRowsAtOnce(table: TableClient, entities: readonly TableEnt
   return callTable(
     table,
     async () => {
-      const { subResponses } = await table.submitTransaction(entities.map((entity) => ['create', entity]));
-      // The client reads failures out of the answer's text; only what it surely read as success counts.
-      const written = subResponses.filter(({ status }) => status >= 200 && status < 300);
-      if (written.length !== entities.length) throw new Error('Table Storage did not confirm every entity');
+      await submit(
+        table,
+        entities.map((entity) => ['create', entity]),
+      );
       return true;
     },
     new Map([[alreadyExists, false]]),
+  );
+}
+
+/**
+ * Makes changes to one partition of a table that exists, all or none, and tells the version that the first of them
+ * left; undefined when one of them is refused, because a row is missing, is there already, or has changed.
+ */
+export function changeRowsAtOnce(
+  table: TableClient,
+  changes: readonly TransactionAction[],
+): Promise<string | undefined> {
+  return callTable<string | undefined>(
+    table,
+    async () => versionOf((await submit(table, changes))[0] ?? {}),
+    new Map([
+      [notFound, undefined],
+      [alreadyExists, undefined],
+      [conditionNotMet, undefined],
+    ]),
   );
 }
 
@@ -50,9 +70,27 @@ export function replaceRow(
   entity: TableEntity,
   version: string,
 ): Promise<string | undefined> {
+  return updateRow(table, entity, version, 'Replace');
+}
+
+/** Like {@link replaceRow}, but properties that `entity` does not name stay as they are. */
+export function mergeRow(
+  table: TableClient,
+  entity: TableEntity,
+  version: string,
+): Promise<string | undefined> {
+  return updateRow(table, entity, version, 'Merge');
+}
+
+function updateRow(
+  table: TableClient,
+  entity: TableEntity,
+  version: string,
+  mode: 'Merge' | 'Replace',
+): Promise<string | undefined> {
   return callTable<string | undefined>(
     table,
-    async () => versionOf(await table.updateEntity(entity, 'Replace', { etag: version })),
+    async () => versionOf(await table.updateEntity(entity, mode, { etag: version })),
     new Map([
       [conditionNotMet, undefined],
       [notFound, undefined],
@@ -79,28 +117,43 @@ export function deleteRow(
   );
 }
 
-/** One entity; undefined when there is none. */
-export function readRow(table: TableClient, partitionKey: string, rowKey: string): Promise<Row | undefined> {
+/** One entity, or the properties of it that `select` names; undefined when there is none. */
+export function readRow(
+  table: TableClient,
+  partitionKey: string,
+  rowKey: string,
+  select?: string[],
+): Promise<Row | undefined> {
   return callTable<Row | undefined>(
     table,
-    () => table.getEntity(partitionKey, rowKey),
+    async () =>
+      withoutNulls(await table.getEntity(partitionKey, rowKey, select && { queryOptions: { select } })),
     new Map([[notFound, undefined]]),
   );
+}
+
+export interface ListOptions {
+  readonly max?: number;
+  readonly select?: string[];
+  /** What the filter cannot say. */
+  readonly where?: (row: Row) => boolean;
 }
 
 /** Entities in the order of their keys, at most `max`; none of a table that is not there yet. */
 export function listRows(
   table: TableClient,
   filter: string,
-  { max = Number.POSITIVE_INFINITY, select }: { max?: number; select?: string[] } = {},
+  { max = Number.POSITIVE_INFINITY, select, where }: ListOptions = {},
 ): Promise<readonly Row[]> {
+  const maxPageSize = where === undefined ? Math.min(max, rowsPageMax) : rowsPageMax;
   return callTable<readonly Row[]>(
     table,
     async () => {
       const rows: Row[] = [];
       const query = table.listEntities({ queryOptions: { filter, ...(select && { select }) } });
-      for await (const page of query.byPage({ maxPageSize: Math.min(max, rowsPageMax) })) {
-        rows.push(...page);
+      for await (const page of query.byPage({ maxPageSize })) {
+        const found = page.map(withoutNulls);
+        rows.push(...(where === undefined ? found : found.filter(where)));
         if (rows.length >= max) break;
       }
       return rows.slice(0, max);
@@ -134,6 +187,20 @@ export function listPart(
   );
 }
 
+/** Reads what a row holds; a failure to is an {@link UnreadableEntityError} which names the row. */
+export async function decodeRow<T>(
+  table: TableClient,
+  row: { readonly partitionKey?: string; readonly rowKey?: string },
+  read: () => T | Promise<T>,
+): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof SluiceError) throw error;
+    throw new UnreadableEntityError(table.tableName, row, error);
+  }
+}
+
 /** Runs a call; a status that `results` names is a result, any other failure a {@link StorageError}. */
 async function callTable<T>(
   table: TableClient,
@@ -147,6 +214,24 @@ async function callTable<T>(
     if (status !== undefined && results.has(status)) return results.get(status) as T;
     throw new StorageError(table.tableName, error);
   }
+}
+
+/** Runs a transaction and gives the answer to each of its changes. */
+async function submit(
+  table: TableClient,
+  changes: readonly TransactionAction[],
+): Promise<readonly { readonly etag?: string }[]> {
+  const { subResponses } = await table.submitTransaction([...changes]);
+  // The client reads failures out of the answer's text; only what it surely read as success counts.
+  const written = subResponses.filter(({ status }) => status >= 200 && status < 300);
+  if (written.length !== changes.length) throw new Error('Table Storage did not confirm every entity');
+  return written;
+}
+
+/** A property that was selected but is not there may come as null (learn.microsoft.com, "Query entities"). */
+function withoutNulls(row: Row): Row {
+  for (const [name, value] of Object.entries(row)) if (value === null) delete row[name];
+  return row;
 }
 
 function versionOf({ etag }: { readonly etag?: string | undefined }): string {

@@ -1,4 +1,5 @@
-import type { Clock } from '../shared/clock.ts';
+import type { Clock } from './clock.ts';
+import { SluiceError } from './error.ts';
 
 /** A bearer token and when it ends, in milliseconds since the epoch. */
 export interface Token {
@@ -9,6 +10,13 @@ export interface Token {
 /** Fetches a new token. `forceRefresh` asks for one that is in no cache. @throws when none can be had. */
 export type AcquireToken = (options: { forceRefresh: boolean }) => Promise<Token>;
 
+/** No token could be had. The message says why, without a secret. */
+export class TokenError extends SluiceError {
+  constructor(message: string, cause?: unknown) {
+    super({ code: 'token.unavailable', message, retryable: true, cause });
+  }
+}
+
 /** Hands out a token that is good for the next call. */
 export interface Tokens {
   current(): Promise<string>;
@@ -16,10 +24,12 @@ export interface Tokens {
   replace(rejected: string): Promise<string>;
 }
 
-/** A token is renewed this long before it ends, while the old one still serves. */
-const refreshAheadMs = 5 * 60_000;
-/** A token this close to its end is no longer sent. */
-const unusableBeforeEndMs = 30_000;
+/** A token is renewed this long before it ends, while the old one still serves; a short-lived one in its last quarter. */
+const refreshAheadMsMax = 5 * 60_000;
+/** A token this close to its end is no longer sent; a short-lived one in its last tenth. */
+const unusableBeforeEndMsMax = 30_000;
+/** How long a renewal that failed is left alone while the old token still serves. */
+const refreshAgainMs = 5_000;
 
 /**
  * Shares one token among all calls: concurrent callers wait for one request, renewal happens in the background
@@ -28,12 +38,17 @@ const unusableBeforeEndMs = 30_000;
 export function createTokens(options: { acquire: AcquireToken; clock: Clock }): Tokens {
   const { acquire, clock } = options;
   let token: Token | undefined;
+  let refreshAtMs = 0;
+  let unusableAtMs = 0;
   let pending: Promise<Token> | undefined;
 
   function renew(forceRefresh: boolean): Promise<Token> {
     pending ??= acquire({ forceRefresh })
       .then((fresh) => {
         token = fresh;
+        const lifetimeMs = fresh.expiresAtMs - clock.now();
+        refreshAtMs = fresh.expiresAtMs - Math.min(refreshAheadMsMax, lifetimeMs / 4);
+        unusableAtMs = fresh.expiresAtMs - Math.min(unusableBeforeEndMsMax, lifetimeMs / 10);
         return fresh;
       })
       .finally(() => {
@@ -44,9 +59,10 @@ export function createTokens(options: { acquire: AcquireToken; clock: Clock }): 
 
   return {
     async current() {
-      const leftMs = token === undefined ? 0 : token.expiresAtMs - clock.now();
-      if (token === undefined || leftMs <= unusableBeforeEndMs) return (await renew(false)).value;
-      if (leftMs <= refreshAheadMs) {
+      const nowMs = clock.now();
+      if (token === undefined || nowMs >= unusableAtMs) return (await renew(false)).value;
+      if (nowMs >= refreshAtMs) {
+        refreshAtMs = nowMs + refreshAgainMs;
         // The token in hand still serves; should renewal keep failing, the call after its end reports why.
         renew(false).catch(() => undefined);
       }

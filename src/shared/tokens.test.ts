@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Clock } from '../shared/clock.ts';
+import type { Clock } from './clock.ts';
 import { createTokens } from './tokens.ts';
 
 const lifetimeMs = 3_600_000;
@@ -59,4 +59,29 @@ test('a rejected token is replaced once, however many calls were rejected', asyn
   assert.deepEqual(asked, [false, true]);
   assert.equal(await tokens.replace(old), 'token-2', 'another call has replaced it already');
   assert.equal(asked.length, 2);
+});
+
+test('a token that lives for a minute is renewed once in that minute, not at every call', async () => {
+  const time = { nowMs: 0 };
+  let asked = 0;
+  const tokens = createTokens({
+    clock: { now: () => time.nowMs, sleep: async () => undefined },
+    acquire: async () => {
+      asked += 1;
+      return { value: `token-${asked}`, expiresAtMs: time.nowMs + 60_000 };
+    },
+  });
+  for (time.nowMs = 0; time.nowMs < 60_000; time.nowMs += 1_000) await tokens.current();
+  assert.equal(asked, 2);
+});
+
+test('a renewal that fails is not tried at every call', async () => {
+  const { tokens, asked, state, time } = setup();
+  await tokens.current();
+  state.failing = true;
+  for (time.nowMs = lifetimeMs - 60_000; time.nowMs < lifetimeMs - 40_000; time.nowMs += 100) {
+    await tokens.current();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal(asked.length, 1 + 4, 'every five seconds');
 });

@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Answer, createDrainWorld, type WorldOptions } from '../../test/support/drain-world.ts';
+import type { Delivery } from '../delivery/deliver.ts';
+
+/** Batches of at most four, as the endpoint sees them. */
+function batchWorld(options: WorldOptions = {}) {
+  return createDrainWorld({
+    batch: { recordsMax: 4, ...options.batch },
+    limits: { pageRecords: 100 },
+    ...options,
+    subscription: { maxInFlight: 1, ...options.subscription },
+  });
+}
+
+const numbers = (count: number) => [...Array(count).keys()];
+
+/** Refuses a request that holds one of these offsets. */
+const refusing =
+  (...offsets: number[]): Answer =>
+  (records) => {
+    if (!records.some(({ offset }) => offsets.includes(Number(offset)))) return undefined;
+    if (records.length > 1) return { kind: 'split', error: 'answered 400' };
+    const reason = { code: 'delivery.refused', message: 'answered 400' } as const;
+    return { kind: 'dead-letter', reason, endpoint: 'refusing' };
+  };
+
+test('records travel together up to the limit of records', async () => {
+  const { topics, run, requests, position } = batchWorld();
+  topics.add('orders', 0, numbers(10));
+  await run();
+  assert.deepEqual(requests, ['0,1,2,3', '4,5,6,7', '8,9']);
+  assert.equal((await position())?.nextOffset, 10n);
+});
+
+test('a request keeps to its bytes, and a record that is larger goes alone', async () => {
+  const sizes = [10, 30, 200, 40, 50];
+  const prepare: Delivery['prepare'] = (record) => ({
+    kind: 'ready',
+    prepared: { record, target: '', bytes: sizes[Number(record.offset)] ?? 0 },
+  });
+  const { topics, run, requests } = batchWorld({ prepare, batch: { recordsMax: 10, bytesMax: 100 } });
+  topics.add('orders', 0, numbers(5));
+  await run();
+  assert.deepEqual(requests, ['0,1', '2', '3,4']);
+});
+
+test('records of different targets never travel together, and none overtakes its key', async () => {
+  const prepare: Delivery['prepare'] = (record) => ({
+    kind: 'ready',
+    prepared: { record, target: record.offset % 2n === 0n ? 'even' : 'odd', bytes: 1 },
+  });
+  const loose = batchWorld({ prepare, batch: { recordsMax: 10 } });
+  loose.topics.add('orders', 0, numbers(6));
+  await loose.run();
+  assert.deepEqual(loose.requests, ['0,2,4', '1,3,5']);
+
+  const strict = batchWorld({ prepare, batch: { recordsMax: 10 }, subscription: { ordering: 'partition' } });
+  strict.topics.add('orders', 0, numbers(4));
+  await strict.run();
+  assert.deepEqual(strict.requests, ['0', '1', '2', '3']);
+});
+
+test('a batch that is refused is halved until the refused record stands alone', async () => {
+  const { topics, run, requests, letters, delivered, position } = batchWorld({ answer: refusing(2) });
+  topics.add('orders', 0, numbers(4));
+  await run();
+  assert.deepEqual(requests, ['0,1,2,3', '0,1', '2,3', '2', '3']);
+  assert.deepEqual(delivered, ['0@0', '0@1', '0@3']);
+  assert.deepEqual(
+    (await letters()).map(({ id }) => id),
+    ['orders_0_2'],
+  );
+  assert.equal((await position())?.nextOffset, 4n);
+});
+
+test('when a half fails, what follows of its keys is parked, not sent', async () => {
+  const { topics, run, requests, clock, position } = batchWorld({
+    answer: (records, failures) => {
+      if (records.length === 4) return { kind: 'split', error: 'answered 400' };
+      const fails = failures === 0 && records.some(({ offset }) => offset === 1n);
+      return fails
+        ? { kind: 'retry', atMs: clock.now() + 1_000, error: 'answered 500', endpoint: 'failing' }
+        : undefined;
+    },
+  });
+  topics.add('orders', 0, [
+    [0, 'b'],
+    [1, 'a'],
+    [2, 'a'],
+    [3, 'c'],
+  ]);
+  await run();
+  assert.deepEqual(requests, ['0,1,2,3', '0,1', '3']);
+  assert.equal((await position())?.parked.count, 3);
+  await clock.advance(1_000);
+  await run();
+  assert.deepEqual(requests.slice(3), ['0,1', '2'], 'what failed equally often goes together');
+});
+
+test('in partition order a batch that fails holds the partition, and its first record goes alone', async () => {
+  let failing = true;
+  const seen: number[] = [];
+  const { topics, run, requests, clock, position } = batchWorld({
+    subscription: { ordering: 'partition' },
+    answer: (_records, failures) => {
+      seen.push(failures);
+      return failing
+        ? { kind: 'retry', atMs: clock.now() + 1_000, error: 'answered 500', endpoint: 'failing' }
+        : undefined;
+    },
+  });
+  topics.add('orders', 0, numbers(6));
+  await run();
+  assert.equal((await position())?.retry?.failures, 1);
+  await clock.advance(1_000);
+  failing = false;
+  await run();
+  assert.deepEqual(requests, ['0,1,2,3', '0', '1,2,3,4', '5']);
+  assert.deepEqual(seen, [0, 1, 0, 0]);
+});
+
+test('a batch that is not full waits for more at the end of the log, for as long as it may linger', async () => {
+  const { topics, run, requests, clock } = batchWorld({ batch: { recordsMax: 4, lingerMs: 500 } });
+  topics.add('orders', 0, numbers(6));
+  const running = run();
+  await clock.advance(499);
+  assert.deepEqual(requests, ['0,1,2,3']);
+  topics.add('orders', 0, numbers(7));
+  await clock.advance(1);
+  await running;
+  assert.deepEqual(requests, ['0,1,2,3', '4,5,6']);
+  assert.equal(clock.pendingSleeps(), 0);
+});
+
+test('a batch spans pages', async () => {
+  const { topics, run, requests } = batchWorld({ limits: { pageRecords: 3 } });
+  topics.add('orders', 0, numbers(8));
+  await run();
+  assert.deepEqual(requests, ['0,1,2,3', '4,5,6,7']);
+});
+
+test('a batch is never larger than the window or the room for parked records', async () => {
+  const small = batchWorld({ limits: { pageRecords: 100, windowRecords: 2 } });
+  small.topics.add('orders', 0, numbers(5));
+  await small.run();
+  assert.deepEqual(small.requests, ['0,1', '2,3', '4']);
+
+  const narrow = batchWorld({ subscription: { parkedMax: 3 } });
+  narrow.topics.add('orders', 0, numbers(5));
+  await narrow.run();
+  assert.deepEqual(narrow.requests, ['0,1,2', '3,4']);
+});

@@ -1,0 +1,220 @@
+import type { TopicRecord } from '../events/record.ts';
+import type { ParkedEntry } from './ports.ts';
+
+/**
+ * What records of a partition are kept in order: all (`partition`), those of one key (`key`; records without a key
+ * have no order among each other), or none.
+ */
+export type Ordering = 'partition' | 'key' | 'none';
+
+/** A record that was read and is not finished. */
+export interface Waiting {
+  readonly record: TopicRecord;
+  /** From here up to its own offset the partition holds no other record; they finish with it. */
+  readonly fromOffset: bigint;
+  readonly bytes: number;
+}
+
+/**
+ * Records that go out one after another. The parked ones, if any, come before those that wait, so a lane goes on from
+ * its parked head; while it is `busy`, somebody has taken of its records and nobody else does.
+ */
+export interface Lane {
+  readonly key: string | null;
+  readonly parked: ParkedEntry[];
+  readonly waiting: Waiting[];
+  state: 'idle' | 'ready' | 'parked' | 'busy';
+}
+
+export interface TakenWaiting {
+  readonly lane: Lane;
+  readonly waiting: Waiting;
+}
+
+export interface TakenParked {
+  readonly lane: Lane;
+  readonly entry: ParkedEntry;
+}
+
+/** Says which records may go next, so that of each lane the order is kept. */
+export class Lanes {
+  readonly #ordering: Ordering;
+  /** Lanes that another record may join. Those of records without order are known by their records only. */
+  readonly #byKey = new Map<string, Lane>();
+  /** Lanes that begin, and before them those that go on: their next record is the older one as a rule. */
+  readonly #beginning: Lane[] = [];
+  readonly #goingOn: Lane[] = [];
+  readonly #parked = new Set<Lane>();
+  /** No parked lane is due before this. */
+  #noneDueBeforeMs = 0;
+  /** Whether a record may wait behind a parked lane. */
+  #someBehind = false;
+  #waitingCount = 0;
+  #waitingBytes = 0;
+  #readyCount = 0;
+
+  constructor(ordering: Ordering) {
+    this.#ordering = ordering;
+  }
+
+  /** Records that wait, in whatever lane. */
+  get waitingCount(): number {
+    return this.#waitingCount;
+  }
+
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  /** Records that wait in lanes from which can be taken now. */
+  get readyCount(): number {
+    return this.#readyCount;
+  }
+
+  /** A record was read: it goes behind all others of its lane. */
+  add(waiting: Waiting): void {
+    const lane = this.#laneOf(waiting.record.key);
+    lane.waiting.push(waiting);
+    this.#waitingCount += 1;
+    this.#waitingBytes += waiting.bytes;
+    if (lane.state === 'ready') this.#readyCount += 1;
+    else if (lane.state === 'idle') this.#makeReady(lane, this.#beginning);
+    else if (lane.state === 'parked') this.#someBehind = true;
+  }
+
+  /** Parked records were found in the store, in the order of their offsets: they come before all others. */
+  adopt(entries: readonly ParkedEntry[]): void {
+    for (const entry of entries) {
+      const lane = this.#laneOf(entry.key);
+      lane.parked.push(entry);
+      if (lane.state !== 'idle') continue;
+      lane.state = 'parked';
+      this.#parked.add(lane);
+    }
+    this.#noneDueBeforeMs = 0;
+  }
+
+  /** Takes the next records, at most `max`, of as many lanes as need be. */
+  take(max: number): TakenWaiting[] {
+    const taken: TakenWaiting[] = [];
+    while (taken.length < max) {
+      const lane = this.#goingOn.shift() ?? this.#beginning.shift();
+      if (lane === undefined) break;
+      this.#takeOf(lane, max - taken.length, taken);
+    }
+    return taken;
+  }
+
+  /** Takes the record that holds `nextOffset` back, if it may go. */
+  takeLowest(nextOffset: bigint): TakenWaiting[] {
+    const taken: TakenWaiting[] = [];
+    for (const lanes of [this.#goingOn, this.#beginning]) {
+      const index = lanes.findIndex(
+        ({ waiting: [head] }) => head !== undefined && head.fromOffset <= nextOffset,
+      );
+      const [lane] = index === -1 ? [] : lanes.splice(index, 1);
+      if (lane === undefined) continue;
+      this.#takeOf(lane, 1, taken);
+      break;
+    }
+    return taken;
+  }
+
+  /** Takes parked records that are due, at most `max`, which all failed equally often. */
+  takeDue(nowMs: number, max: number): TakenParked[] {
+    if (nowMs < this.#noneDueBeforeMs) return [];
+    const taken: TakenParked[] = [];
+    let failures: number | undefined;
+    let nextDueMs = Number.POSITIVE_INFINITY;
+    for (const lane of this.#parked) {
+      const [head] = lane.parked;
+      if (lane.state !== 'parked' || head === undefined) continue;
+      nextDueMs = Math.min(nextDueMs, head.nextAttemptMs);
+      failures ??= head.nextAttemptMs <= nowMs ? head.failures : undefined;
+      for (const entry of lane.parked) {
+        if (taken.length === max) return taken;
+        if (entry.nextAttemptMs > nowMs || entry.failures !== failures) break;
+        taken.push({ lane, entry });
+        lane.state = 'busy';
+      }
+    }
+    if (taken.length === 0) this.#noneDueBeforeMs = nextDueMs;
+    return taken;
+  }
+
+  /** Takes records that wait behind parked ones, at most `max`. */
+  takeBehind(max: number): TakenWaiting[] {
+    if (!this.#someBehind || max <= 0) return [];
+    const taken: TakenWaiting[] = [];
+    for (const lane of this.#parked) {
+      if (taken.length === max) return taken;
+      if (lane.state === 'parked' && lane.waiting.length > 0) this.#takeOf(lane, max - taken.length, taken);
+    }
+    if (taken.length === 0) this.#someBehind = false;
+    return taken;
+  }
+
+  /** Nobody works on the lane any more: its next record may go. */
+  free(lane: Lane): void {
+    if (lane.parked.length > 0) {
+      lane.state = 'parked';
+      this.#parked.add(lane);
+      this.#noneDueBeforeMs = 0;
+      this.#someBehind ||= lane.waiting.length > 0;
+      return;
+    }
+    this.#parked.delete(lane);
+    if (lane.waiting.length > 0) {
+      this.#makeReady(lane, this.#goingOn);
+      return;
+    }
+    lane.state = 'idle';
+    if (this.#isShared(lane.key)) this.#byKey.delete(this.#nameOf(lane.key));
+  }
+
+  /** When the first parked lane is due; undefined when nothing is parked. */
+  nextAttemptMs(): number | undefined {
+    let nextMs: number | undefined;
+    for (const { parked } of this.#parked) {
+      const [head] = parked;
+      if (head !== undefined) nextMs = Math.min(nextMs ?? head.nextAttemptMs, head.nextAttemptMs);
+    }
+    return nextMs;
+  }
+
+  #takeOf(lane: Lane, max: number, taken: TakenWaiting[]): void {
+    if (lane.state === 'ready') this.#readyCount -= lane.waiting.length;
+    lane.state = 'busy';
+    const until = taken.length + Math.min(max, lane.waiting.length);
+    while (taken.length < until) {
+      const waiting = lane.waiting.shift();
+      if (waiting === undefined) break;
+      taken.push({ lane, waiting });
+      this.#waitingCount -= 1;
+      this.#waitingBytes -= waiting.bytes;
+    }
+  }
+
+  #makeReady(lane: Lane, lanes: Lane[]): void {
+    lane.state = 'ready';
+    lanes.push(lane);
+    this.#readyCount += lane.waiting.length;
+  }
+
+  #laneOf(key: string | null): Lane {
+    const shared = this.#isShared(key);
+    const known = shared ? this.#byKey.get(this.#nameOf(key)) : undefined;
+    if (known !== undefined) return known;
+    const lane: Lane = { key, parked: [], waiting: [], state: 'idle' };
+    if (shared) this.#byKey.set(this.#nameOf(key), lane);
+    return lane;
+  }
+
+  #isShared(key: string | null): boolean {
+    return this.#ordering === 'partition' || (this.#ordering === 'key' && key !== null);
+  }
+
+  #nameOf(key: string | null): string {
+    return this.#ordering === 'partition' ? '' : (key ?? '');
+  }
+}

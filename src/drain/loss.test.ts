@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createDrainWorld } from '../../test/support/drain-world.ts';
+import { activeEndpoint } from './endpoint-state.ts';
+import type { PartitionBounds } from './ports.ts';
+
+const numbers = (count: number) => [...Array(count).keys()];
+
+/** An operator resumes. */
+async function resume(world: ReturnType<typeof createDrainWorld>): Promise<void> {
+  const stored = await world.checkpoints.readEndpoint('audit');
+  await world.checkpoints.replaceEndpoint(activeEndpoint('audit', world.clock.now()), stored?.version ?? '');
+}
+
+/** A topic that was walked to offset 5 and then lost the offsets 5 to 7. */
+async function worldWithLoss(dataLoss: 'skip' | 'halt') {
+  const world = createDrainWorld({ subscription: { dataLoss } });
+  world.topics.add('orders', 0, numbers(5));
+  await world.run();
+  world.topics.add('orders', 0, numbers(10));
+  world.topics.retainFrom('orders', 0, 8n);
+  return world;
+}
+
+test('halt: records that retention took pause the subscription until an operator resumes', async () => {
+  const world = await worldWithLoss('halt');
+  await world.run();
+  const endpoint = await world.endpoint();
+  assert.equal(endpoint?.state, 'paused');
+  assert.match(endpoint?.why ?? '', /topic orders, partition 0: retention took the offsets 5 to 7/);
+  assert.equal((await world.position())?.nextOffset, 5n);
+  await world.run();
+  assert.equal(world.delivered.length, 5);
+
+  await resume(world);
+  await world.clock.advance(7);
+  await world.run();
+  assert.deepEqual(world.delivered.slice(5), ['0@8', '0@9']);
+  const gap = { fromOffset: 5n, toOffset: 8n, atMs: 7, cause: 'retention' };
+  assert.deepEqual((await world.position())?.gaps, [gap]);
+  assert.equal((await world.position())?.loss, null);
+});
+
+test('halt: a later loss halts again', async () => {
+  const world = await worldWithLoss('halt');
+  await world.run();
+  await resume(world);
+  await world.run();
+  world.topics.add('orders', 0, numbers(20));
+  world.topics.retainFrom('orders', 0, 15n);
+  await world.run();
+  assert.equal((await world.endpoint())?.state, 'paused');
+});
+
+test('halt: a crash between the pause and its note does not pass the loss unseen', async () => {
+  const world = await worldWithLoss('halt');
+  const { replaceEndpoint, createEndpoint } = world.checkpoints;
+  const { replace } = world.checkpoints;
+  world.checkpoints.createEndpoint = async (endpoint) => {
+    const written = await createEndpoint(endpoint);
+    world.checkpoints.replace = () => Promise.reject(new Error('killed'));
+    return written;
+  };
+  await assert.rejects(world.run(), /killed/);
+  Object.assign(world.checkpoints, { replace, createEndpoint, replaceEndpoint });
+  await world.clock.advance(60_000);
+  await resume(world);
+  await world.run();
+  assert.equal((await world.endpoint())?.state, 'paused', 'the operator is asked again');
+  assert.deepEqual((await world.position())?.gaps, []);
+});
+
+test('a topic made anew is recognised, kept as a gap, and followed from its beginning', async () => {
+  const world = createDrainWorld();
+  world.topics.add('orders', 0, numbers(5));
+  await world.run();
+  world.topics.add('orders', 0, numbers(2));
+  await world.run();
+  assert.equal(world.delivered.length, 5, 'metadata can be stale');
+  world.writes.length = 0;
+  await world.clock.advance(59_999);
+  await world.run();
+  assert.deepEqual(world.writes, [], 'until it has been seen long enough nothing is written');
+  await world.clock.advance(1);
+  await world.run();
+  assert.deepEqual(world.delivered.slice(5).sort(), ['0@0', '0@1']);
+  const position = await world.position();
+  assert.deepEqual(position?.gaps, [{ fromOffset: 5n, toOffset: 0n, atMs: 60_000, cause: 'recreated' }]);
+  assert.deepEqual([position?.nextOffset, position?.loss], [2n, null]);
+});
+
+test('halt: a topic made anew pauses the subscription first', async () => {
+  const world = createDrainWorld({ subscription: { dataLoss: 'halt' } });
+  world.topics.add('orders', 0, numbers(5));
+  await world.run();
+  world.topics.add('orders', 0, numbers(2));
+  await world.run();
+  await world.clock.advance(60_000);
+  await world.run();
+  assert.equal((await world.endpoint())?.state, 'paused');
+  assert.match((await world.endpoint())?.why ?? '', /made anew/);
+  assert.equal(world.delivered.length, 5);
+  await resume(world);
+  await world.clock.advance(60_000);
+  await world.run();
+  assert.equal(world.delivered.length, 7);
+});
+
+test('stale metadata is not taken for a topic made anew', async () => {
+  const world = createDrainWorld();
+  world.topics.add('orders', 0, numbers(5));
+  await world.run();
+  const { partitions } = world.topics.log;
+  const stale: PartitionBounds = { partition: 0, earliestOffset: 0n, latestOffset: 3n };
+  const { partition } = world.topics.log;
+  world.topics.log.partitions = async () => [stale];
+  await world.run();
+  assert.equal((await world.position())?.loss, null, 'one stale answer is not even a sighting');
+  world.topics.log.partition = async () => stale;
+  await world.run();
+  world.topics.log.partition = partition;
+  assert.equal((await world.position())?.loss?.cause, 'recreated');
+  await world.clock.advance(60_000);
+  await world.run();
+  assert.equal((await world.position())?.loss, null, 'a fresh look has shown that it is not so');
+  assert.equal((await world.position())?.nextOffset, 5n);
+
+  world.topics.log.partition = async () => stale;
+  await world.run();
+  assert.equal((await world.position())?.loss?.cause, 'recreated');
+  Object.assign(world.topics.log, { partition, partitions });
+  await world.run();
+  assert.equal((await world.position())?.loss, null, 'each sighting counts for itself');
+  assert.deepEqual((await world.position())?.gaps, []);
+  assert.equal(world.delivered.length, 5);
+});
+
+test('records of the old topic that are parked are dealt with before the new one is begun', async () => {
+  let failing = true;
+  const world = createDrainWorld({
+    answer: ([record]) =>
+      failing && record?.offset === 4n
+        ? { kind: 'retry', atMs: 90_000, error: 'answered 500', endpoint: 'refusing' }
+        : undefined,
+  });
+  world.topics.add('orders', 0, numbers(5));
+  await world.run();
+  world.topics.add('orders', 0, numbers(2));
+  await world.run();
+  await world.clock.advance(60_000);
+  await world.run();
+  assert.equal(world.delivered.length, 4);
+  failing = false;
+  await world.clock.advance(30_000);
+  await world.run();
+  assert.deepEqual(world.delivered.slice(4), ['0@4']);
+  await world.run();
+  assert.deepEqual(world.delivered.slice(5).sort(), ['0@0', '0@1']);
+});

@@ -1,0 +1,129 @@
+import type { Clock } from '../shared/clock.ts';
+import { forEachLimited } from '../shared/concurrency.ts';
+import { begin, type Checkpoint, isDue, isFree } from './checkpoint.ts';
+import type { Subscription } from './drain.ts';
+import type { Failures } from './failures.ts';
+import type { Gate } from './gate.ts';
+import type { CheckpointStore, PartitionBounds, RecordLog, StoredCheckpoint } from './ports.ts';
+
+/** A partition that a walk would do something in. */
+export interface Work {
+  readonly subscription: Subscription;
+  readonly stored: StoredCheckpoint;
+  readonly bounds: PartitionBounds;
+}
+
+export interface PlanOptions {
+  readonly subscriptions: readonly Subscription[];
+  readonly gateOf: (subscription: Subscription) => Gate;
+  readonly log: RecordLog;
+  readonly checkpoints: CheckpointStore;
+  readonly clock: Clock;
+  /** Topics, and subscriptions, asked about at once. */
+  readonly concurrency: number;
+  readonly failures: Failures;
+}
+
+type Topics = ReadonlyMap<string, readonly PartitionBounds[] | undefined>;
+
+/**
+ * What there is to do: a metadata call a topic and a query a subscription. Writes only the first checkpoint of a
+ * partition that was never seen before.
+ */
+export async function planWork(options: PlanOptions): Promise<Work[]> {
+  const topics = await readTopics(options);
+  const work: Work[] = [];
+  await forEachLimited(options.subscriptions, options.concurrency, (subscription) =>
+    options.failures.catch('drain.plan-failed', { subscription: subscription.name }, async () => {
+      work.push(...(await planSubscription(options, subscription, topics)));
+    }),
+  );
+  return work;
+}
+
+/** Whether a walk has something to do in a partition and may claim it. */
+export function isWorkable(
+  subscription: Pick<Subscription, 'ordering' | 'parkedMax'>,
+  checkpoint: Checkpoint,
+  latestOffset: bigint,
+  nowMs: number,
+): boolean {
+  // Where strict order is asked for, whatever an earlier configuration has parked comes first.
+  const parkedMax = subscription.ordering === 'partition' ? 0 : subscription.parkedMax;
+  return isFree(checkpoint, nowMs) && isDue(checkpoint, latestOffset, { nowMs, parkedMax });
+}
+
+async function readTopics({ subscriptions, concurrency, failures, log }: PlanOptions): Promise<Topics> {
+  const names = [...new Set(subscriptions.flatMap((subscription) => subscription.topics))];
+  const topics = new Map<string, readonly PartitionBounds[] | undefined>();
+  await forEachLimited(names, concurrency, (topic) =>
+    failures.catch('drain.topic-failed', { topic }, async () => {
+      const partitions = await log.partitions(topic);
+      topics.set(
+        topic,
+        partitions?.toSorted((one, other) => other.partition - one.partition),
+      );
+    }),
+  );
+  return topics;
+}
+
+/** The partitions of a subscription that have something to do, are free, and wait for no later attempt. */
+async function planSubscription(
+  { checkpoints, clock, gateOf }: PlanOptions,
+  subscription: Subscription,
+  topics: Topics,
+): Promise<Work[]> {
+  const gate = gateOf(subscription);
+  const { mark } = gate;
+  const standing = await checkpoints.list(subscription.name);
+  gate.learn(standing.endpoint, mark);
+  const work: Work[] = [];
+  for (const topic of subscription.topics) {
+    if (!topics.has(topic)) continue;
+    const known = new Map(
+      standing.checkpoints
+        .filter(({ checkpoint }) => checkpoint.topic === topic)
+        .map((stored) => [stored.checkpoint.partition, stored]),
+    );
+    for (const bounds of topics.get(topic) ?? partitionsToCome) {
+      const place = { subscription: subscription.name, topic, partition: bounds.partition };
+      const start = startOf(bounds.partition, known, subscription);
+      const stored = known.get(bounds.partition) ?? (await checkpoints.create(first(place, start, bounds)));
+      // Created by another run just now: that run walks it.
+      if (stored === undefined || gate.isShut()) continue;
+      if (isWorkable(subscription, stored.checkpoint, bounds.latestOffset, clock.now())) {
+        work.push({ subscription, stored, bounds });
+      }
+    }
+  }
+  return work;
+}
+
+/**
+ * A topic that does not exist yet is followed from its very beginning: the checkpoint of its first partition says
+ * so before there is a record that could be missed.
+ */
+const partitionsToCome: readonly PartitionBounds[] = [{ partition: 0, earliestOffset: 0n, latestOffset: 0n }];
+
+/**
+ * Where a partition is begun. Those of a topic seen for the first time are begun as the subscription asks, highest
+ * number first, so that one whose number lies above all known ones has joined later and is new in all its records.
+ */
+function startOf(
+  partition: number,
+  known: ReadonlyMap<number, StoredCheckpoint>,
+  subscription: Subscription,
+): Subscription['start'] {
+  const joined = known.size > 0 && partition > Math.max(...known.keys());
+  return joined ? 'earliest' : subscription.start;
+}
+
+function first(
+  place: { subscription: string; topic: string; partition: number },
+  start: Subscription['start'],
+  bounds: PartitionBounds,
+): Checkpoint {
+  const nextOffset = start === 'earliest' ? bounds.earliestOffset : bounds.latestOffset;
+  return begin(place, { nextOffset, endOffset: bounds.latestOffset });
+}

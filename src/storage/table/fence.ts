@@ -1,0 +1,85 @@
+import type { TableClient, TransactionAction } from '@azure/data-tables';
+import { z } from 'zod';
+import { ContendedRowError } from '../storage-error.ts';
+import { changeRowsAtOnce, createRow, readRow, replaceRow } from './rows.ts';
+
+/** The row key of a fence. */
+export const fenceKey = 'fence';
+
+const takeTriesMax = 50;
+
+const fenceSchema = z.object({ holder: z.string(), writes: z.int(), etag: z.string() });
+
+/**
+ * `lost`: somebody else has taken the fence, and nothing was written. `refused`: nothing was written because the
+ * rows are not what the changes took them for.
+ */
+export type FencedOutcome = 'written' | 'refused' | 'lost';
+
+/** The right to write a partition of a table, until somebody else takes it. */
+export interface Fence {
+  /** Changes rows of the partition, all or none. */
+  write(changes: readonly TransactionAction[]): Promise<FencedOutcome>;
+  /** Whether the right is still there. */
+  isHeld(): Promise<boolean>;
+}
+
+/**
+ * Takes the right to write a partition from whoever had it, and makes the table if need be. It is a row of the
+ * partition: to take it is to change the row, and every write replaces it If-Match in its own transaction. So a
+ * transaction of the one before either came first, and is seen by whoever lists rows now, or is refused.
+ *
+ * @param holder names whoever takes it; no name is used twice.
+ */
+export async function takeFence(table: TableClient, partitionKey: string, holder: string): Promise<Fence> {
+  const keys = { partitionKey, rowKey: fenceKey };
+  let version = await take();
+  let writes = 0;
+
+  /** Conditional, so that a request that arrives late does not take the fence back from the next holder. */
+  async function take(): Promise<string> {
+    for (let tries = 0; tries < takeTriesMax; tries += 1) {
+      const found = await read();
+      // A write of this very call, of which the answer was lost.
+      if (found?.holder === holder) return found.etag;
+      const fence = { ...keys, holder, writes: 0 };
+      const taken =
+        found === undefined ? await createRow(table, fence) : await replaceRow(table, fence, found.etag);
+      if (taken !== undefined) return taken;
+    }
+    throw new ContendedRowError(table.tableName, keys);
+  }
+
+  async function read(): Promise<z.infer<typeof fenceSchema> | undefined> {
+    const row = await readRow(table, partitionKey, fenceKey);
+    return row && fenceSchema.parse(row);
+  }
+
+  /** The fence as it stands, if it is still this holder's; a write that was given up may have come late. */
+  async function catchUp(): Promise<z.infer<typeof fenceSchema> | undefined> {
+    const found = await read();
+    if (found?.holder !== holder) return undefined;
+    version = found.etag;
+    return found;
+  }
+
+  return {
+    async write(changes) {
+      writes += 1;
+      const fence = { ...keys, holder, writes };
+      const written = await changeRowsAtOnce(table, [
+        ['update', fence, 'Replace', { etag: version }],
+        ...changes,
+      ]);
+      if (written !== undefined) {
+        version = written;
+        return 'written';
+      }
+      // The client repeats a request of which the answer was lost; then the first one has changed the fence.
+      const found = await catchUp();
+      if (found === undefined) return 'lost';
+      return found.writes === writes ? 'written' : 'refused';
+    },
+    isHeld: async () => (await catchUp()) !== undefined,
+  };
+}
