@@ -1,0 +1,72 @@
+import type { ReplayOutcome } from '../src/operate/replay.ts';
+import { type Command, type Context, numberOf, requiredText, show, textOf } from './command.ts';
+import { positionHelp, positionOf } from './control.ts';
+import { grouped } from './table.ts';
+
+/** Waits before a partition that failed and did not move is tried again. */
+const waitsMs = [1_000, 2_000, 4_000, 8_000, 16_000] as const;
+
+/** `sluice replay`. */
+export const replay: Command = {
+  usage: '<subscription> --target URL [--topic T] [--partition P] [--from POSITION] [--to POSITION]',
+  summary: 'send a range of records to another endpoint',
+  details: `POSITION is ${positionHelp}; the range is from earliest up to latest unless given.
+Records go out in the form of the subscription and signed with its secrets; its headers and credentials are not sent.
+The live checkpoint stays. A record that is not taken is tried a few times, then its partition stops there: exit code 1.`,
+  options: {
+    target: { type: 'string' },
+    topic: { type: 'string' },
+    partition: { type: 'string' },
+    from: { type: 'string' },
+    to: { type: 'string' },
+  },
+  args: { min: 1, max: 1 },
+  async run(context, given) {
+    const request = {
+      subscription: given.args[0],
+      url: requiredText(given, 'target'),
+      topic: textOf(given, 'topic'),
+      partition: numberOf(given, 'partition', 0),
+      from: positionOf(given, 'from'),
+      to: positionOf(given, 'to'),
+    };
+    const outcome = await replayAll(context, request);
+    show(context, outcome, textOfOutcome);
+    return outcome.continue.length === 0 ? 0 : 1;
+  },
+};
+
+/** Asks again until nothing is left, or what is left failed in every wait. */
+async function replayAll(context: Context, request: object): Promise<ReplayOutcome> {
+  let delivered = 0;
+  let filtered = 0;
+  let failedInARow = 0;
+  let parts: ReplayOutcome['continue'] | undefined;
+  for (;;) {
+    const outcome = await context.api.post<ReplayOutcome>('replay', { ...request, continue: parts });
+    delivered += outcome.delivered;
+    filtered += outcome.filtered;
+    const stuck = outcome.failures.length > 0 && outcome.failures.length === outcome.continue.length;
+    const moved = outcome.delivered + outcome.filtered > 0;
+    failedInARow = stuck && !moved ? failedInARow + 1 : 0;
+    const waitMs = stuck ? waitsMs[failedInARow] : 0;
+    if (outcome.continue.length === 0 || waitMs === undefined) return { ...outcome, delivered, filtered };
+    parts = outcome.continue;
+    const left = parts.reduce(
+      (sum, part) => sum + Number(BigInt(part.toOffset) - BigInt(part.nextOffset)),
+      0,
+    );
+    const failing = outcome.failures[0] === undefined ? '' : `, failing: ${outcome.failures[0].error}`;
+    context.progress(`${grouped(delivered)} records delivered, at most ${grouped(left)} to go${failing}`);
+    await context.clock.sleep(waitMs);
+  }
+}
+
+function textOfOutcome({ topic, url, delivered, filtered, failures, continue: left }: ReplayOutcome): string {
+  const stopped = failures.map(({ partition, offset, error }) => {
+    const to = left.find((part) => part.partition === partition)?.toOffset;
+    return `${topic}:${partition} stopped at offset ${offset}: ${error}\n  go on with --topic ${topic} --partition ${partition} --from offset:${offset} --to offset:${to}`;
+  });
+  const done = `${grouped(delivered)} records delivered to ${url}, ${grouped(filtered)} filtered`;
+  return [done, ...stopped].join('\n');
+}

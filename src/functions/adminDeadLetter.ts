@@ -1,0 +1,18 @@
+import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
+import { adminRoute, operate } from '../composition/operate.ts';
+
+/** `GET /api/admin/deadletter`: one dead letter, whole. */
+export async function adminDeadLetter(
+  request: HttpRequest,
+  context: InvocationContext,
+): Promise<HttpResponseInit> {
+  const query = Object.fromEntries(request.query);
+  return operate('getDeadLetter', { query, body: await request.text() }, context);
+}
+
+app.http('adminDeadLetter', {
+  methods: ['GET'],
+  route: adminRoute('deadletter'),
+  authLevel: 'admin',
+  handler: adminDeadLetter,
+});

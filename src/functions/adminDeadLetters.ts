@@ -1,0 +1,18 @@
+import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
+import { adminRoute, operate } from '../composition/operate.ts';
+
+/** `GET /api/admin/deadletters`: lists dead letters. */
+export async function adminDeadLetters(
+  request: HttpRequest,
+  context: InvocationContext,
+): Promise<HttpResponseInit> {
+  const query = Object.fromEntries(request.query);
+  return operate('listDeadLetters', { query, body: await request.text() }, context);
+}
+
+app.http('adminDeadLetters', {
+  methods: ['GET'],
+  route: adminRoute('deadletters'),
+  authLevel: 'admin',
+  handler: adminDeadLetters,
+});

@@ -1,0 +1,18 @@
+import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
+import { adminRoute, operate } from '../composition/operate.ts';
+
+/** `POST /api/admin/deadletters/discard`: gives dead letters up for good. */
+export async function adminDiscard(
+  request: HttpRequest,
+  context: InvocationContext,
+): Promise<HttpResponseInit> {
+  const query = Object.fromEntries(request.query);
+  return operate('discardDeadLetters', { query, body: await request.text() }, context);
+}
+
+app.http('adminDiscard', {
+  methods: ['POST'],
+  route: adminRoute('deadletters/discard'),
+  authLevel: 'admin',
+  handler: adminDiscard,
+});

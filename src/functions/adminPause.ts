@@ -1,0 +1,18 @@
+import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
+import { adminRoute, operate } from '../composition/operate.ts';
+
+/** `POST /api/admin/pause`: stops a subscription. */
+export async function adminPause(
+  request: HttpRequest,
+  context: InvocationContext,
+): Promise<HttpResponseInit> {
+  const query = Object.fromEntries(request.query);
+  return operate('pause', { query, body: await request.text() }, context);
+}
+
+app.http('adminPause', {
+  methods: ['POST'],
+  route: adminRoute('pause'),
+  authLevel: 'admin',
+  handler: adminPause,
+});

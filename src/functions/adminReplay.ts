@@ -1,0 +1,18 @@
+import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
+import { adminRoute, operate } from '../composition/operate.ts';
+
+/** `POST /api/admin/replay`: sends a range of records to another URL. */
+export async function adminReplay(
+  request: HttpRequest,
+  context: InvocationContext,
+): Promise<HttpResponseInit> {
+  const query = Object.fromEntries(request.query);
+  return operate('replay', { query, body: await request.text() }, context);
+}
+
+app.http('adminReplay', {
+  methods: ['POST'],
+  route: adminRoute('replay'),
+  authLevel: 'admin',
+  handler: adminReplay,
+});

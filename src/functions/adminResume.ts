@@ -1,0 +1,18 @@
+import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
+import { adminRoute, operate } from '../composition/operate.ts';
+
+/** `POST /api/admin/resume`: lets a subscription go on. */
+export async function adminResume(
+  request: HttpRequest,
+  context: InvocationContext,
+): Promise<HttpResponseInit> {
+  const query = Object.fromEntries(request.query);
+  return operate('resume', { query, body: await request.text() }, context);
+}
+
+app.http('adminResume', {
+  methods: ['POST'],
+  route: adminRoute('resume'),
+  authLevel: 'admin',
+  handler: adminResume,
+});

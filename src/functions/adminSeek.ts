@@ -1,0 +1,15 @@
+import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
+import { adminRoute, operate } from '../composition/operate.ts';
+
+/** `POST /api/admin/seek`: moves checkpoints. */
+export async function adminSeek(request: HttpRequest, context: InvocationContext): Promise<HttpResponseInit> {
+  const query = Object.fromEntries(request.query);
+  return operate('seek', { query, body: await request.text() }, context);
+}
+
+app.http('adminSeek', {
+  methods: ['POST'],
+  route: adminRoute('seek'),
+  authLevel: 'admin',
+  handler: adminSeek,
+});

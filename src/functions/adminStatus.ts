@@ -1,0 +1,18 @@
+import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
+import { adminRoute, operate } from '../composition/operate.ts';
+
+/** `GET /api/admin/status`: what stands, waits and is stuck, and why. */
+export async function adminStatus(
+  request: HttpRequest,
+  context: InvocationContext,
+): Promise<HttpResponseInit> {
+  const query = Object.fromEntries(request.query);
+  return operate('status', { query, body: await request.text() }, context);
+}
+
+app.http('adminStatus', {
+  methods: ['GET'],
+  route: adminRoute('status'),
+  authLevel: 'admin',
+  handler: adminStatus,
+});

@@ -1,0 +1,18 @@
+import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
+import { adminRoute, operate } from '../composition/operate.ts';
+
+/** `POST /api/admin/test-event`: sends a synthetic event to a subscription. */
+export async function adminTestEvent(
+  request: HttpRequest,
+  context: InvocationContext,
+): Promise<HttpResponseInit> {
+  const query = Object.fromEntries(request.query);
+  return operate('testEvent', { query, body: await request.text() }, context);
+}
+
+app.http('adminTestEvent', {
+  methods: ['POST'],
+  route: adminRoute('test-event'),
+  authLevel: 'admin',
+  handler: adminTestEvent,
+});

@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createOperateWorld, tryAgain } from '../../test/support/operate-world.ts';
+import { discardDeadLetters, getDeadLetter, listDeadLetters, redriveDeadLetters } from './dead-letters.ts';
+
+const attempt = { atMs: 1, latencyMs: 2, status: 422, answer: 'no' };
+
+function payloadOf(offset: number): string {
+  const place = { topic: 'orders', partition: 0, offset: String(offset) };
+  return JSON.stringify({ ...place, key: 'k', value: '{}', timestampMs: '5' });
+}
+
+async function worldWithLetters(count: number) {
+  const world = createOperateWorld();
+  for (let index = 0; index < count; index += 1) {
+    const letter = { origin: 'billing', id: `id-${index}`, topic: 'orders', payload: payloadOf(index) };
+    const reason = { code: 'delivery.refused', message: 'answered 422' };
+    await world.options.deadLetters.add({ ...letter, reason, atMs: 9, attempts: [attempt] }, `k${index}`);
+  }
+  return world;
+}
+
+const many = { origin: 'billing', max: 100 };
+const stateOf = async ({ options }: Awaited<ReturnType<typeof worldWithLetters>>, key: string) =>
+  (await options.deadLetters.get('billing', key))?.state;
+
+test('letters are redriven now, in order, through the delivery of their subscription', async () => {
+  const world = await worldWithLetters(3);
+  const { letters, next } = await redriveDeadLetters(world.options, many);
+  assert.deepEqual(
+    letters.map(({ key, outcome }) => [key, outcome]),
+    [
+      ['k0', 'redriven'],
+      ['k1', 'redriven'],
+      ['k2', 'redriven'],
+    ],
+  );
+  assert.equal(next, null);
+  assert.deepEqual(world.delivery.requests[2], { offsets: [2n], failures: 1 });
+  assert.deepEqual(world.delivery.records[0], {
+    topic: 'orders',
+    partition: 0,
+    offset: 0n,
+    key: 'k',
+    value: '{}',
+    timestampMs: 5n,
+  });
+  assert.equal(await stateOf(world, 'k0'), 'redriven');
+});
+
+test('a letter that fails again stays open, with the attempt added, and does not stop the others', async () => {
+  const world = await worldWithLetters(2);
+  world.delivery.answer = ([record]) => (record?.offset === 0n ? tryAgain : undefined);
+  const { letters } = await redriveDeadLetters(world.options, many);
+  assert.deepEqual(letters, [
+    { key: 'k0', outcome: 'failed', error: 'answered 500' },
+    { key: 'k1', outcome: 'redriven' },
+  ]);
+  const found = await getDeadLetter(world.options, { origin: 'billing', key: 'k0' });
+  assert.equal(found.state, 'open');
+  assert.deepEqual(
+    found.attempts?.map(({ status }) => status),
+    [422, 500],
+  );
+});
+
+test('a letter is redriven once', async () => {
+  const world = await worldWithLetters(1);
+  const one = { origin: 'billing', keys: ['k0'] };
+  await redriveDeadLetters(world.options, one);
+  const { letters } = await redriveDeadLetters(world.options, one);
+  assert.deepEqual(
+    letters.map(({ outcome }) => outcome),
+    ['not-open'],
+  );
+  assert.equal(world.delivery.requests.length, 1);
+});
+
+test('a letter that is filtered now, or cannot be prepared, stays open and says so', async () => {
+  const world = await worldWithLetters(2);
+  world.delivery.prepares = ({ offset }) => (offset === 0n ? 'filtered' : 'failed');
+  const { letters } = await redriveDeadLetters(world.options, many);
+  assert.deepEqual(
+    letters.map(({ outcome }) => outcome),
+    ['filtered', 'failed'],
+  );
+  assert.equal(await stateOf(world, 'k0'), 'open');
+  assert.equal(world.delivery.requests.length, 0);
+});
+
+test('a payload that is no record fails, and nothing is sent', async () => {
+  const { options, delivery } = createOperateWorld();
+  const letter = { origin: 'billing', id: '', reason: { code: 'c', message: 'm' }, atMs: 1 };
+  await options.deadLetters.add({ ...letter, payload: '{"topic":1}' }, 'a');
+  await options.deadLetters.add({ ...letter, payload: '{' }, 'b');
+  const { letters } = await redriveDeadLetters(options, many);
+  assert.match(letters[0]?.error ?? '', /the payload is no record/);
+  assert.match(letters[1]?.error ?? '', /the payload is no JSON/);
+  assert.equal(delivery.requests.length, 0);
+});
+
+test('letters of the way in are produced again', async () => {
+  const { options, produced } = createOperateWorld();
+  const letter = { origin: 'ingest:orders', id: '', reason: { code: 'c', message: 'm' }, atMs: 1 };
+  await options.deadLetters.add({ ...letter, payload: 'bad' }, 'a');
+  await options.deadLetters.add({ ...letter, payload: 'good' }, 'b');
+  const { letters } = await redriveDeadLetters(options, { origin: 'ingest:orders', max: 10 });
+  assert.deepEqual(letters, [
+    { key: 'a', outcome: 'failed', error: 'too large' },
+    { key: 'b', outcome: 'redriven' },
+  ]);
+  assert.deepEqual(produced, ['bad', 'good']);
+});
+
+test('a call that takes long stops in time and says where to go on, and so to the end', async () => {
+  const world = await worldWithLetters(5);
+  const { options, clock, delivery } = world;
+  // Each attempt takes 25 s of the minute.
+  const slow = { ...delivery };
+  slow.attempt = async (...given) => {
+    await clock.advance(25_000);
+    return delivery.attempt(...given);
+  };
+  const subscription = options.subscriptions.get('billing');
+  assert.ok(subscription);
+  const slowly = { ...options, subscriptions: new Map([['billing', { ...subscription, delivery: slow }]]) };
+  const first = await redriveDeadLetters(slowly, many);
+  assert.deepEqual([first.letters.length, first.next], [3, 'k2']);
+  const second = await redriveDeadLetters(slowly, { ...many, after: first.next ?? '' });
+  assert.deepEqual(
+    second.letters.map(({ key }) => key),
+    ['k3', 'k4'],
+  );
+  assert.equal(second.next, null);
+
+  const keys = ['k0', 'k1', 'k2', 'k3'];
+  const named = await redriveDeadLetters(slowly, { origin: 'billing', keys, after: 'k1' });
+  assert.deepEqual(
+    named.letters.map(({ key }) => key),
+    ['k2', 'k3'],
+  );
+});
+
+test('no more letters are taken than were asked for', async () => {
+  const world = await worldWithLetters(5);
+  const { letters, next } = await discardDeadLetters(world.options, { origin: 'billing', max: 2 });
+  assert.deepEqual([letters.length, next], [2, 'k1']);
+  assert.equal(await stateOf(world, 'k1'), 'discarded');
+  assert.equal(await stateOf(world, 'k2'), 'open');
+});
+
+test('a key under which nothing is open is told, and the others are settled', async () => {
+  const world = await worldWithLetters(1);
+  const error = 'there is no letter of this key, or it is no longer open';
+  for (const [settle, outcome] of [
+    [redriveDeadLetters, 'redriven'],
+    [discardDeadLetters, 'not-open'],
+  ] as const) {
+    const { letters } = await settle(world.options, { origin: 'billing', keys: ['k0', 'nope'] });
+    assert.equal(letters[0]?.outcome, outcome);
+    assert.deepEqual(letters[1], { key: 'nope', outcome: 'not-open', error });
+  }
+});
+
+test('a list goes over origins in pages, without a letter twice or left out', async () => {
+  const { options } = await worldWithLetters(3);
+  const letter = { id: '', payload: '', reason: { code: 'c', message: 'm' }, atMs: 1 };
+  await options.deadLetters.add({ ...letter, origin: 'audit' }, 'a');
+  await options.deadLetters.add({ ...letter, origin: 'outbox:x' }, 'z');
+  const seen: string[] = [];
+  for (let after: string | undefined, pages = 0; pages < 10; pages += 1) {
+    const request = { state: 'open', max: 2, origin: undefined, after } as const;
+    const page = await listDeadLetters(options, request);
+    seen.push(...page.letters.map(({ origin, key }) => `${origin} ${key}`));
+    if (page.next === null) break;
+    after = page.next;
+  }
+  assert.deepEqual(seen, ['audit a', 'billing k0', 'billing k1', 'billing k2', 'outbox:x z']);
+});
+
+test('a list shows the state asked for, when and how often', async () => {
+  const { options } = await worldWithLetters(2);
+  await discardDeadLetters(options, { origin: 'billing', keys: ['k1'] });
+  const request = { origin: 'billing', state: 'discarded', max: 10, after: undefined } as const;
+  const { letters } = await listDeadLetters(options, request);
+  assert.deepEqual(letters, [
+    {
+      origin: 'billing',
+      key: 'k1',
+      id: 'id-1',
+      topic: 'orders',
+      reason: { code: 'delivery.refused', message: 'answered 422' },
+      state: 'discarded',
+      attemptCount: 1,
+      at: '1970-01-01T00:00:00.009Z',
+    },
+  ]);
+});
+
+test('a letter that is not there is unknown', async () => {
+  const { options } = createOperateWorld();
+  await assert.rejects(getDeadLetter(options, { origin: 'billing', key: 'x' }), {
+    code: 'operate.unknown-dead-letter',
+  });
+});

@@ -1,0 +1,132 @@
+import type { DeadLetter, DeadLetterEntry, DeadLetterState } from '../events/dead-letter.ts';
+import { isoOf } from './iso-time.ts';
+import type { OperateOptions } from './ports.ts';
+import { OperateError } from './problem.ts';
+import { notOpen, redriveLetter } from './redrive.ts';
+import type { ChooseDeadLettersRequest, ListDeadLettersRequest } from './requests.ts';
+
+/** No letter is begun on after this; with an attempt's timeout on top it is well below the platform's 230 s. */
+const budgetMs = 60_000;
+/** Letters read at once. */
+const pageMax = 100;
+
+/** What became of one letter. */
+export interface LetterOutcome {
+  readonly key: string;
+  readonly outcome: 'redriven' | 'discarded' | 'failed' | 'filtered' | 'not-open';
+  /** Why it is still open. */
+  readonly error?: string;
+}
+
+/** What became of the letters that were chosen; `next` is where to go on when there may be more, else null. */
+export interface LettersOutcome {
+  readonly origin: string;
+  readonly letters: readonly LetterOutcome[];
+  readonly next: string | null;
+}
+
+/** A letter as a list shows it; its time is RFC 3339. */
+export type DeadLetterView = Omit<DeadLetterEntry, 'atMs'> & { readonly at: string | null };
+
+/** Letters in the order of origins and keys. `next` is what `after` wants for the page behind; null at the end. */
+export async function listDeadLetters(
+  { deadLetters }: OperateOptions,
+  { origin, state, max, after }: ListDeadLettersRequest,
+): Promise<{ readonly letters: readonly DeadLetterView[]; readonly next: string | null }> {
+  const from = after === undefined ? undefined : readCursor(after);
+  const origins = origin === undefined ? (await deadLetters.origins()).toSorted() : [origin];
+  const found: DeadLetterEntry[] = [];
+  for (const name of origins) {
+    if (from !== undefined && name < from.origin) continue;
+    if (found.length > max) break;
+    const query = {
+      // One more than is shown says whether there is a next page.
+      max: max + 1 - found.length,
+      ...(state !== undefined && { state }),
+      ...(from?.origin === name && { afterKey: from.key }),
+    };
+    found.push(...(await deadLetters.list(name, query)));
+  }
+  const shown = found.slice(0, max);
+  const last = shown.at(-1);
+  return {
+    letters: shown.map(({ atMs, ...entry }) => ({ ...entry, at: isoOf(atMs) })),
+    next: found.length > max && last !== undefined ? `${last.origin} ${last.key}` : null,
+  };
+}
+
+/** A letter, whole. */
+export async function getDeadLetter(
+  options: OperateOptions,
+  { origin, key }: { readonly origin: string; readonly key: string },
+): Promise<DeadLetter & { readonly key: string; readonly state: DeadLetterState }> {
+  const found = await options.deadLetters.get(origin, key);
+  if (found === undefined) {
+    const message = `${origin} has no letter "${key}"; list them to see the keys`;
+    throw new OperateError('unknown-dead-letter', message);
+  }
+  return { ...found.letter, key, state: found.state };
+}
+
+/** Tries letters again, now and one after another; what fails stays open, with the attempt added. */
+export function redriveDeadLetters(
+  options: OperateOptions,
+  choice: ChooseDeadLettersRequest,
+): Promise<LettersOutcome> {
+  return forEachChosen(options, choice, (key) => redriveLetter(options, choice.origin, key));
+}
+
+/** Gives letters up for good. They stay readable. */
+export function discardDeadLetters(
+  options: OperateOptions,
+  choice: ChooseDeadLettersRequest,
+): Promise<LettersOutcome> {
+  const { deadLetters, report } = options;
+  return forEachChosen(options, choice, async (key) => {
+    const settled = await deadLetters.settle(choice.origin, key, { state: 'discarded' });
+    if (settled) report.warn('operate.discarded', { origin: choice.origin, key });
+    return settled ? { key, outcome: 'discarded' } : notOpen(key);
+  });
+}
+
+async function forEachChosen(
+  options: OperateOptions,
+  { origin, keys, max = 0, after }: ChooseDeadLettersRequest,
+  work: (key: string) => Promise<LetterOutcome>,
+): Promise<LettersOutcome> {
+  const untilMs = options.clock.now() + budgetMs;
+  const letters: LetterOutcome[] = [];
+  let page = (keys ?? []).filter((key) => after === undefined || key > after).sort();
+  let last = after;
+  for (;;) {
+    if (keys === undefined)
+      page = await openKeys(options, origin, Math.min(pageMax, max - letters.length), last);
+    for (const key of page) {
+      // The key before this one is where to go on.
+      if (options.clock.now() >= untilMs) return { origin, letters, next: last ?? '' };
+      letters.push(await work(key));
+      last = key;
+    }
+    if (keys !== undefined || page.length === 0) return { origin, letters, next: null };
+    if (letters.length >= max) return { origin, letters, next: last ?? null };
+  }
+}
+
+async function openKeys(
+  { deadLetters }: OperateOptions,
+  origin: string,
+  max: number,
+  afterKey: string | undefined,
+): Promise<string[]> {
+  const query = { max, state: 'open', ...(afterKey !== undefined && { afterKey }) } as const;
+  return (await deadLetters.list(origin, query)).map(({ key }) => key);
+}
+
+/** Neither origins nor keys hold a space. */
+function readCursor(after: string): { origin: string; key: string } {
+  const [origin, key, ...rest] = after.split(' ');
+  if (origin === undefined || key === undefined || rest.length > 0) {
+    throw new OperateError('invalid-request', 'after must be what the page before answered as next');
+  }
+  return { origin, key };
+}

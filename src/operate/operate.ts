@@ -1,0 +1,104 @@
+import type { z } from 'zod';
+import { type Answer, jsonAnswer, problemAnswer } from '../shared/answer.ts';
+import { describeError, SluiceError } from '../shared/error.ts';
+import { parseJson } from '../shared/json.ts';
+import { discardDeadLetters, getDeadLetter, listDeadLetters, redriveDeadLetters } from './dead-letters.ts';
+import { pause, resume } from './endpoint-control.ts';
+import type { OperateOptions } from './ports.ts';
+import { OperateError, problem } from './problem.ts';
+import { replay } from './replay.ts';
+import {
+  chooseDeadLettersRequest,
+  getDeadLetterRequest,
+  listDeadLettersRequest,
+  pauseRequest,
+  replayRequest,
+  resumeRequest,
+  seekRequest,
+  statusRequest,
+  testEventRequest,
+} from './requests.ts';
+import { seek } from './seek.ts';
+import { readStatus } from './status.ts';
+import { testEvent } from './test-event.ts';
+
+/** What a request brought: the query's parameters, or the body where there is one. */
+export interface OperateRequest {
+  readonly query: Readonly<Record<string, string>>;
+  /** Empty for a GET. */
+  readonly body: string;
+}
+
+type Operation = (options: OperateOptions, input: unknown) => Promise<unknown>;
+
+const operations = {
+  status: operation(statusRequest, readStatus),
+  pause: operation(pauseRequest, pause),
+  resume: operation(resumeRequest, resume),
+  seek: operation(seekRequest, seek),
+  listDeadLetters: operation(listDeadLettersRequest, listDeadLetters),
+  getDeadLetter: operation(getDeadLetterRequest, getDeadLetter),
+  redriveDeadLetters: operation(chooseDeadLettersRequest, redriveDeadLetters),
+  discardDeadLetters: operation(chooseDeadLettersRequest, discardDeadLetters),
+  replay: operation(replayRequest, replay),
+  testEvent: operation(testEventRequest, testEvent),
+} satisfies Record<string, Operation>;
+
+export type OperationName = keyof typeof operations;
+
+/**
+ * Carries out an operation and answers as JSON: 200 with what came of it, or a problem document (RFC 9457) that says
+ * what would be right. An operation whose attempts failed (a test event, a redrive) is carried out all the same: 200.
+ */
+export async function operate(
+  options: () => Promise<OperateOptions>,
+  name: OperationName,
+  request: OperateRequest,
+): Promise<Answer> {
+  try {
+    // The platform takes its key in the query too.
+    const { code: _, ...query } = request.query;
+    const input = request.body === '' ? query : parseBody(request.body);
+    return jsonAnswer(200, await operations[name](await options(), input));
+  } catch (error) {
+    if (error instanceof RequestError) return problemAnswer(error.document);
+    if (error instanceof OperateError) return problemAnswer(problem(error.kind, error.message));
+    // The log and the stores throw these; anything else is a defect, and the host's to report.
+    if (error instanceof SluiceError) return problemAnswer(problem('unavailable', describeError(error)));
+    throw error;
+  }
+}
+
+function operation<Schema extends z.ZodType>(
+  schema: Schema,
+  run: (options: OperateOptions, input: z.output<Schema>) => Promise<unknown>,
+): Operation {
+  return (options, input) => {
+    const parsed = schema.safeParse(input);
+    if (parsed.success) return run(options, parsed.data);
+    const errors = parsed.error.issues.map(({ path, message }) => ({
+      path: path.join('.') || '(request)',
+      message,
+    }));
+    const detail = errors.map(({ path, message }) => `${path}: ${message}`).join('; ');
+    throw new RequestError({ ...problem('invalid-request', detail), errors });
+  };
+}
+
+/** A request that does not fit its schema, with every place where it does not. */
+class RequestError extends Error {
+  readonly document: ReturnType<typeof problem>;
+
+  constructor(document: ReturnType<typeof problem>) {
+    super(document.detail);
+    this.document = document;
+  }
+}
+
+function parseBody(body: string): unknown {
+  try {
+    return parseJson(body);
+  } catch (error) {
+    throw new OperateError('invalid-request', `the body must be a JSON object: ${describeError(error)}`);
+  }
+}

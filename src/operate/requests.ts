@@ -1,0 +1,111 @@
+import { z } from 'zod';
+import type { Position } from './find-offset.ts';
+
+const positionRule = 'must be earliest, latest, offset:N or time:2026-01-31T12:00:00Z';
+const isoTime = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/;
+const decimal = /^\d{1,19}$/;
+
+/** Offsets travel as decimal strings: a JSON number does not hold all of them. */
+const offset = z.string().regex(decimal, 'must be an offset as a decimal string').transform(BigInt);
+
+/** A position in words; undefined when it is none. */
+export function parsePosition(text: string): Position | undefined {
+  if (text === 'earliest' || text === 'latest') return { kind: text };
+  const [kind, value = ''] = [text.slice(0, text.indexOf(':')), text.slice(text.indexOf(':') + 1)];
+  if (kind === 'offset' && decimal.test(value)) return { kind, offset: BigInt(value) };
+  const timeMs = isoTime.test(value) ? Date.parse(value) : Number.NaN;
+  return kind === 'time' && !Number.isNaN(timeMs) ? { kind, timeMs } : undefined;
+}
+
+const position = z.string().transform((text, context): Position => {
+  const parsed = parsePosition(text);
+  if (parsed !== undefined) return parsed;
+  context.addIssue({ code: 'custom', message: positionRule });
+  return z.NEVER;
+});
+
+const subscription = z.string().min(1).describe('A subscription of bridge.config.json.');
+const partition = z.int().min(0);
+
+export const statusRequest = z.strictObject({});
+
+export const pauseRequest = z.strictObject({
+  subscription,
+  why: z.string().min(1).max(500).default('paused by an operator').describe('Shown in the status.'),
+});
+
+export const resumeRequest = z.strictObject({ subscription });
+
+export const seekRequest = z
+  .strictObject({
+    subscription,
+    topic: z.string().min(1).optional().describe('All topics of the subscription without it.'),
+    partition: partition.optional().describe('All partitions without it.'),
+    to: position,
+  })
+  .refine((seek) => seek.partition === undefined || seek.topic !== undefined, {
+    path: ['topic'],
+    message: 'must be given when a partition is',
+  });
+
+const letterState = z.enum(['open', 'redriven', 'discarded']);
+
+/** Query parameters are text. */
+export const listDeadLettersRequest = z.strictObject({
+  origin: z.string().min(1).optional().describe('A subscription, ingest:<source or topic>, outbox:<topic>.'),
+  state: z
+    .enum([...letterState.options, 'all'])
+    .default('open')
+    .transform((state) => (state === 'all' ? undefined : state)),
+  max: z
+    .string()
+    .regex(/^\d{1,4}$/, 'must be a number from 1 to 1000')
+    .transform(Number)
+    .pipe(z.int().min(1).max(1_000))
+    .default(100),
+  after: z.string().optional().describe('What the page before answered as `next`.'),
+});
+
+export const getDeadLetterRequest = z.strictObject({ origin: z.string().min(1), key: z.string().min(1) });
+
+/** Letters of one origin: those of the keys, else every open one, the oldest key first. */
+export const chooseDeadLettersRequest = z
+  .strictObject({
+    origin: z.string().min(1),
+    keys: z.array(z.string().min(1)).min(1).max(1_000).optional(),
+    max: z.int().min(1).max(1_000).optional().describe('At most so many open letters of the origin.'),
+    after: z.string().optional().describe('Only letters whose key comes after this one.'),
+  })
+  .refine((choice) => (choice.keys === undefined) !== (choice.max === undefined), {
+    path: ['keys'],
+    message: 'must be given, or else max, to take that many open letters of the origin',
+  });
+
+export const replayRequest = z.strictObject({
+  subscription,
+  topic: z.string().min(1).optional().describe('May be left out where the subscription has one topic.'),
+  partition: partition.optional().describe('All partitions without it.'),
+  url: z.string().min(1).describe('Where the records go.'),
+  from: position.prefault('earliest'),
+  to: position.prefault('latest').describe('Up to, not including.'),
+  continue: z
+    .array(z.strictObject({ partition, nextOffset: offset, toOffset: offset }))
+    .min(1)
+    .max(10_000)
+    .optional()
+    .describe('What the call before answered as `continue`; then from, to and partition count for nothing.'),
+});
+
+export const testEventRequest = z.strictObject({
+  subscription,
+  event: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe('Attributes and data of a CloudEvent; what is missing is filled in.'),
+});
+
+export type SeekRequest = z.output<typeof seekRequest>;
+export type ListDeadLettersRequest = z.output<typeof listDeadLettersRequest>;
+export type ChooseDeadLettersRequest = z.output<typeof chooseDeadLettersRequest>;
+export type ReplayRequest = z.output<typeof replayRequest>;
+export type TestEventRequest = z.output<typeof testEventRequest>;
