@@ -1,31 +1,42 @@
 import { parseArgs } from 'node:util';
 import { SluiceError } from '../../src/shared/error.ts';
-import type { Plan } from './ingest.ts';
+import { casesOf, type DrainPlan, modes } from './drain/cases.ts';
+import type { IngestPlan } from './ingest/compare.ts';
 
-export const usage = `Measures how fast events are taken in.
+export const usage = `Measures how fast events are taken in, and how fast records are delivered.
 
 Usage: npm run bench -- ingest [flags]
+       npm run bench -- drain [flags]
 
   --json            end with one line of JSON
-  --connections N,N how many connections to measure at (1,16,64,256)
-  --quick           one short round at 16 connections: only to see that it works
-  --memory          send events through the bridge and watch its memory instead
-  --events N        how many events --memory sends (1000000)
+  --quick           one short round (ingest: at 16 connections): only to see that it works
   --check           exit with 1 when a wanted figure is missed, or memory is not flat
   --help            print this
+
+ingest:
+  --connections N,N how many connections to measure at (1,16,64,256)
+  --memory          send events through the bridge and watch its memory instead
+  --events N        how many events --memory sends (1000000)
+
+drain:
+  --mode M,M        which orderings to measure (key,none,partition)
+  --memory          drain a backlog of records of up to 1 MB and watch the bridge's memory instead
+  --records N       how many records stand there for --memory (1000000)
 `;
 
 /** What the command line asks for. */
-export interface BenchFlags {
+export type BenchFlags = {
   readonly help: boolean;
   readonly json: boolean;
   readonly check: boolean;
-  /** How many events to send while memory is watched; undefined: compare instead. */
-  readonly memoryEvents: number | undefined;
-  readonly plan: Plan;
-}
+  /** How many events or records go through while memory is watched; undefined: compare instead. */
+  readonly memoryCount: number | undefined;
+} & (
+  | { readonly bench: 'ingest'; readonly plan: IngestPlan }
+  | { readonly bench: 'drain'; readonly plan: DrainPlan }
+);
 
-const fullPlan: Plan = {
+const ingestPlan: IngestPlan = {
   connections: [1, 16, 64, 256],
   rounds: 5,
   // A host is up to its speed only after about so many.
@@ -33,38 +44,76 @@ const fullPlan: Plan = {
   warmUpMs: 500,
   measureMs: 1_500,
 };
-const quickPlan: Plan = { connections: [16], rounds: 1, firstEvents: 100, warmUpMs: 100, measureMs: 200 };
+const quickIngestPlan: IngestPlan = {
+  connections: [16],
+  rounds: 1,
+  firstEvents: 100,
+  warmUpMs: 100,
+  measureMs: 200,
+};
+const drainPlan: DrainPlan = {
+  cases: casesOf(modes),
+  rounds: 3,
+  records: 200_000,
+  firstMs: 1_500,
+  warmUpMs: 500,
+  measureMs: 2_000,
+  seedMs: 10_000,
+};
+const quickDrainPlan: DrainPlan = {
+  ...drainPlan,
+  rounds: 1,
+  records: 12_000,
+  firstMs: 50,
+  warmUpMs: 50,
+  measureMs: 100,
+  seedMs: 200,
+};
 const connectionsMax = 1_024;
-const eventsMin = 1_000;
-const eventsMax = 1_000_000_000;
+const countMin = 1_000;
+const countMax = 1_000_000_000;
+/** The sink keeps a bit for every record. */
+const recordsMax = 10_000_000;
+const countDefault = '1000000';
 
 /** Reads the command line. @throws {SluiceError} saying what would be right. */
 export function readFlags(args: readonly string[]): BenchFlags {
   const { values, positionals } = parse(args);
-  const { help, json, check, quick, memory, events, connections } = values;
-  if (!help && (positionals.length !== 1 || positionals[0] !== 'ingest')) {
-    throw wrong('say what to measure: npm run bench -- ingest');
+  const { help, json, check, quick, memory, events, records, connections, mode } = values;
+  const [bench] = positionals;
+  if (!help && (positionals.length !== 1 || (bench !== 'ingest' && bench !== 'drain'))) {
+    throw wrong('say what to measure: npm run bench -- ingest, or npm run bench -- drain');
   }
-  if (memory && (json || quick || connections !== undefined)) {
-    throw wrong('--memory goes with --events and --check only');
+  if (bench === 'drain' ? (connections ?? events) : (mode ?? records)) {
+    throw wrong('--connections and --events go with ingest, --mode and --records with drain');
   }
-  if (events !== undefined && !memory) throw wrong('--events says how many --memory sends: add --memory');
-  const plan = quick ? quickPlan : fullPlan;
-  return {
-    help,
-    json,
-    check,
-    memoryEvents: memory ? readInteger('--events', events ?? '1000000', eventsMin, eventsMax) : undefined,
-    plan:
-      connections === undefined
-        ? plan
-        : {
-            ...plan,
-            connections: connections
-              .split(',')
-              .map((text) => readInteger('--connections', text, 1, connectionsMax)),
-          },
-  };
+  const [count, name, max] =
+    bench === 'drain' ? [records, '--records', recordsMax] : [events, '--events', countMax];
+  if (memory && (json || quick || (connections ?? mode) !== undefined)) {
+    throw wrong(`--memory goes with ${name} and --check only`);
+  }
+  if (count !== undefined && !memory)
+    throw wrong(`${name} says how many go through for --memory: add --memory`);
+  const memoryCount = memory ? readInteger(name, count ?? countDefault, countMin, max) : undefined;
+  const common = { help, json, check, memoryCount };
+  return bench === 'drain'
+    ? { ...common, bench, plan: drainPlanOf(quick, mode) }
+    : { ...common, bench: 'ingest', plan: ingestPlanOf(quick, connections) };
+}
+
+function ingestPlanOf(quick: boolean, connections: string | undefined): IngestPlan {
+  const plan = quick ? quickIngestPlan : ingestPlan;
+  if (connections === undefined) return plan;
+  const read = (text: string) => readInteger('--connections', text, 1, connectionsMax);
+  return { ...plan, connections: connections.split(',').map(read) };
+}
+
+function drainPlanOf(quick: boolean, mode: string | undefined): DrainPlan {
+  const plan = quick ? quickDrainPlan : drainPlan;
+  if (mode === undefined) return plan;
+  const unknown = mode.split(',').find((name) => !modes.some((known) => known === name));
+  if (unknown !== undefined) throw wrong(`--mode must be of ${modes.join(', ')}, not "${unknown}"`);
+  return { ...plan, cases: casesOf(modes.filter((known) => mode.split(',').includes(known))) };
 }
 
 function parse(args: readonly string[]) {
@@ -74,12 +123,14 @@ function parse(args: readonly string[]) {
       allowPositionals: true,
       options: {
         json: { type: 'boolean', default: false },
-        connections: { type: 'string' },
         quick: { type: 'boolean', default: false },
-        memory: { type: 'boolean', default: false },
-        events: { type: 'string' },
         check: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
+        memory: { type: 'boolean', default: false },
+        connections: { type: 'string' },
+        events: { type: 'string' },
+        mode: { type: 'string' },
+        records: { type: 'string' },
       },
     });
   } catch (error) {

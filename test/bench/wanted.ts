@@ -1,58 +1,30 @@
-import type { Comparison } from './ingest.ts';
-
 /** A figure that is wanted of the bridge, and what it came to. */
 export interface Verdict {
   readonly met: boolean;
-  /** Such as `tight, 64 connections: bridge / bare, events/s: wanted >= 4.0x: 3.7x - missed`. */
+  /** Such as `tight, 64 connections: bridge / bare, events/s: wanted >= 4.0x: 3.70x - missed`. */
   readonly text: string;
 }
 
-interface Wanted {
-  readonly proxy: Comparison['proxy'];
-  readonly connections: number;
-  readonly what: string;
-  readonly ratio: (row: Comparison) => number;
-  readonly bound: { readonly atLeast: number } | { readonly atMost: number };
+/** What a figure must reach, or must not exceed. */
+export type Bound = { readonly atLeast: number } | { readonly atMost: number };
+
+/** Judges one figure. `unit` follows it: `x` for a ratio. */
+export function judgeFigure(figure: {
+  readonly subject: string;
+  readonly value: number;
+  readonly bound: Bound;
+  readonly unit: string;
+}): Verdict {
+  const { subject, value, bound, unit } = figure;
+  const met = 'atLeast' in bound ? value >= bound.atLeast : value <= bound.atMost;
+  const limit = 'atLeast' in bound ? `>= ${bound.atLeast.toFixed(1)}` : `<= ${bound.atMost.toFixed(1)}`;
+  return {
+    met,
+    text: `${subject}: wanted ${limit}${unit}: ${value.toFixed(2)}${unit} - ${met ? 'met' : 'missed'}`,
+  };
 }
 
-const overBare = {
-  what: 'bridge / bare, events/s',
-  ratio: ({ bridge, bare }: Comparison) => bridge.eventsPerSecond / bare.eventsPerSecond,
-};
-const overCeiling = {
-  what: 'bridge / ceiling, events/s',
-  ratio: ({ bridge, ceiling }: Comparison) => bridge.eventsPerSecond / ceiling.eventsPerSecond,
-};
-const p99OverBare = {
-  what: 'bridge / bare, p99',
-  ratio: ({ bridge, bare }: Comparison) => bridge.p99Ms / bare.p99Ms,
-};
-const p50OverBare = {
-  what: 'bridge / bare, p50',
-  ratio: ({ bridge, bare }: Comparison) => bridge.p50Ms / bare.p50Ms,
-};
-
-/** An idle line must not wait for company: at one connection the bridge is nearly as quick as the bare server. */
-const wanted: readonly Wanted[] = [
-  { proxy: 'tight', connections: 1, ...p50OverBare, bound: { atMost: 1.2 } },
-  { proxy: 'tight', connections: 64, ...overBare, bound: { atLeast: 4 } },
-  { proxy: 'tight', connections: 64, ...p99OverBare, bound: { atMost: 0.6 } },
-  { proxy: 'tight', connections: 256, ...overBare, bound: { atLeast: 6 } },
-  { proxy: 'tight', connections: 256, ...p99OverBare, bound: { atMost: 0.6 } },
-  { proxy: 'free', connections: 1, ...p50OverBare, bound: { atMost: 1.2 } },
-  { proxy: 'free', connections: 64, ...overCeiling, bound: { atLeast: 0.6 } },
-  { proxy: 'free', connections: 256, ...overCeiling, bound: { atLeast: 0.8 } },
-];
-
-/** Judges every row of which something is wanted. */
-export function judge(rows: readonly Comparison[]): Verdict[] {
-  return wanted.flatMap(({ proxy, connections, what, ratio, bound }) => {
-    const row = rows.find((candidate) => candidate.proxy === proxy && candidate.connections === connections);
-    if (row === undefined) return [];
-    const value = ratio(row);
-    const met = 'atLeast' in bound ? value >= bound.atLeast : value <= bound.atMost;
-    const limit = 'atLeast' in bound ? `>= ${bound.atLeast.toFixed(1)}x` : `<= ${bound.atMost.toFixed(1)}x`;
-    const subject = `${proxy}, ${connections} ${connections === 1 ? 'connection' : 'connections'}: ${what}`;
-    return [{ met, text: `${subject}: wanted ${limit}: ${value.toFixed(2)}x - ${met ? 'met' : 'missed'}` }];
-  });
+/** The verdicts as the end of a report; nothing where nothing was wanted. */
+export function describeVerdicts(verdicts: readonly Verdict[]): string[] {
+  return verdicts.length === 0 ? [] : ['', 'Wanted:', ...verdicts.map(({ text }) => `  ${text}`)];
 }

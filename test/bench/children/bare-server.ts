@@ -10,8 +10,8 @@ import { parseConfig } from '../../../src/config/load.ts';
 import { systemClock } from '../../../src/shared/clock.ts';
 import { createHttpPool } from '../../../src/shared/http.ts';
 import { reportReady } from '../child.ts';
+import { benchTopic } from '../ingest/slow-proxy.ts';
 import { readText } from '../read-text.ts';
-import { benchTopic } from '../slow-proxy.ts';
 
 const file = 'test/bench/apps/bridge/bridge.config.json';
 const { proxy } = parseConfig({ file, text: readFileSync(file, 'utf8'), settings: process.env });

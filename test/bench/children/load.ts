@@ -1,5 +1,5 @@
 import { answerQuestions, reportReady } from '../child.ts';
-import { runLoad } from '../load.ts';
+import { runLoad } from '../ingest/load.ts';
 
 answerQuestions(runLoad);
 reportReady('');

@@ -1,6 +1,6 @@
 import { systemClock } from '../../../src/shared/clock.ts';
 import { reportReady } from '../child.ts';
-import { startSlowProxy } from '../slow-proxy.ts';
+import { startSlowProxy } from '../ingest/slow-proxy.ts';
 
 const [callMs, callsMax] = process.argv.slice(2).map(Number);
 if (callMs === undefined || callsMax === undefined) throw new TypeError('say: callMs callsMax');

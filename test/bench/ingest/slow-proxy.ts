@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Clock } from '../../src/shared/clock.ts';
-import { describeError } from '../../src/shared/error.ts';
-import { readText } from './read-text.ts';
+import type { Clock } from '../../../src/shared/clock.ts';
+import { describeError } from '../../../src/shared/error.ts';
+import { readText } from '../read-text.ts';
+import type { Tally } from '../tally.ts';
 import { createSlots } from './slots.ts';
-import type { Tally } from './tally.ts';
 
 /** The topic that the proxy has. */
 export const benchTopic = 'bench';

@@ -1,4 +1,4 @@
-import { SluiceError } from '../../src/shared/error.ts';
+import { SluiceError } from '../../../src/shared/error.ts';
 
 /** Takes what arrives on a connection, in pieces of any size. */
 export type TakeChunk = (chunk: Buffer) => void;

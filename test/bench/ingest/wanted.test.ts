@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Comparison, Figures } from './ingest.ts';
-import { isFlat } from './memory.ts';
+import type { Comparison, Figures } from './compare.ts';
 import { comparisonJson } from './report.ts';
 import { judge } from './wanted.ts';
 
@@ -40,9 +39,4 @@ test('programs are told events a second and milliseconds', () => {
     comparisonJson([tight64]),
     '{"bench":"ingest","runs":[{"proxy":"tight","connections":64,"bridge":5550,"bare":1500,"ceiling":9000,"p99Bridge":20,"p99Bare":50}]}',
   );
-});
-
-test('memory is flat when it no longer grows in the second half', () => {
-  assert.equal(isFlat([100, 200, 300, 300, 310, 320]), true);
-  assert.equal(isFlat([100, 200, 300, 310, 320, 331]), false);
 });

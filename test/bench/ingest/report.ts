@@ -1,12 +1,11 @@
 import { availableParallelism } from 'node:os';
-import { type Comparison, contestants, type Plan } from './ingest.ts';
+import { describeVerdicts } from '../wanted.ts';
+import { type Comparison, contestants, type IngestPlan } from './compare.ts';
 import { judge } from './wanted.ts';
 
 /** What is compared and how, the table, and which wanted figures are met. */
-export function describeComparison(plan: Plan, rows: readonly Comparison[]): string {
-  const verdicts = judge(rows).map(({ text }) => `  ${text}`);
-  const wanted = verdicts.length === 0 ? [] : ['', 'Wanted:', ...verdicts];
-  return [...describePlan(plan), '', ...table(rows), ...wanted].join('\n');
+export function describeComparison(plan: IngestPlan, rows: readonly Comparison[]): string {
+  return [...describePlan(plan), '', ...table(rows), ...describeVerdicts(judge(rows))].join('\n');
 }
 
 /** One line for programs: events/s and milliseconds. */
@@ -23,7 +22,7 @@ export function comparisonJson(rows: readonly Comparison[]): string {
   return JSON.stringify({ bench: 'ingest', runs });
 }
 
-function describePlan({ rounds, warmUpMs, measureMs }: Plan): string[] {
+function describePlan({ rounds, warmUpMs, measureMs }: IngestPlan): string[] {
   const times = `${measureMs} ms after ${warmUpMs} ms of warm-up`;
   return [
     'Ingest: CloudEvents of 1 KB posted one by one over keep-alive connections, the next when the last is answered.',

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { SluiceError } from '../../src/shared/error.ts';
+import { SluiceError } from '../../../src/shared/error.ts';
+import { percentileOf } from '../statistics.ts';
+import type { Tally } from '../tally.ts';
 import { createAnswerReader } from './answer-reader.ts';
 import { createEventMessage } from './event-message.ts';
-import { percentileOf } from './statistics.ts';
-import type { Tally } from './tally.ts';
 
 /** Requests to make. They end after `measureMs`, or `eventsMax` events, whichever comes first. */
 export interface LoadOptions {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createKafkaRest } from '../../src/kafka-rest/client.ts';
-import { systemClock as clock, systemRandom as random } from '../../src/shared/clock.ts';
-import { createHttpPool } from '../../src/shared/http.ts';
+import { createKafkaRest } from '../../../src/kafka-rest/client.ts';
+import { systemClock as clock, systemRandom as random } from '../../../src/shared/clock.ts';
+import { createHttpPool } from '../../../src/shared/http.ts';
 import { benchTopic, startSlowProxy } from './slow-proxy.ts';
 
 test('the client of the bridge can produce to it, and each record is counted', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseCloudEvent } from '../../src/events/cloud-event.ts';
+import { parseCloudEvent } from '../../../src/events/cloud-event.ts';
 import { createEventMessage } from './event-message.ts';
 
 test('the event that is sent is a CloudEvent of 1,024 bytes that carries its number', () => {

@@ -1,3 +1,4 @@
+import { medianOf } from '../statistics.ts';
 import type { LoadResult } from './load.ts';
 import {
   freeProxy,
@@ -8,10 +9,9 @@ import {
   type Target,
   tightProxy,
 } from './stage.ts';
-import { medianOf } from './statistics.ts';
 
 /** What is run. */
-export interface Plan {
+export interface IngestPlan {
   readonly connections: readonly number[];
   readonly rounds: number;
   /** Events that each contestant takes before anything counts, so that all is compiled and connected. */
@@ -46,7 +46,7 @@ const firstMsMax = 60_000;
  *
  * @throws {SluiceError} when an event is refused, or acknowledged and not at the proxy.
  */
-export async function compareIngest(plan: Plan, print: (line: string) => void): Promise<Comparison[]> {
+export async function compareIngest(plan: IngestPlan, print: (line: string) => void): Promise<Comparison[]> {
   await using stage = await openStage({ print });
   const ceiling = { url: (await stage.startCeiling()).url };
   const rows: Comparison[] = [];
@@ -63,7 +63,7 @@ async function compareBefore(
     ceiling,
     plan,
     print,
-  }: { stage: Stage; ceiling: Target; plan: Plan; print: (line: string) => void },
+  }: { stage: Stage; ceiling: Target; plan: IngestPlan; print: (line: string) => void },
 ): Promise<Comparison[]> {
   const proxy = await stage.startProxy(kind);
   const bridge = await stage.startBridge(proxy.url);
@@ -94,7 +94,7 @@ async function compareBefore(
 async function compareAt(
   connections: number,
   kind: ProxyKind,
-  { stage, targets, plan }: { stage: Stage; targets: Record<Contestant, Target>; plan: Plan },
+  { stage, targets, plan }: { stage: Stage; targets: Record<Contestant, Target>; plan: IngestPlan },
 ): Promise<Comparison> {
   const { rounds, warmUpMs, measureMs } = plan;
   const results: Record<Contestant, LoadResult[]> = { bridge: [], bare: [], ceiling: [] };

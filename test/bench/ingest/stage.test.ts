@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { systemClock as clock } from '../../src/shared/clock.ts';
+import { systemClock as clock } from '../../../src/shared/clock.ts';
+import { readText } from '../read-text.ts';
 import { runLoad } from './load.ts';
-import { readText } from './read-text.ts';
 import { benchTopic, startSlowProxy } from './slow-proxy.ts';
 import { measure } from './stage.ts';
 
