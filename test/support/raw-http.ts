@@ -59,9 +59,35 @@ function readAnswers(bytes: Buffer): RawAnswer[] {
         return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
       }),
     );
-    const bodyEnd = headEnd + 4 + Number(headers.get('content-length') ?? 0);
-    answers.push({ status: Number(status), headers, body: rest.toString('utf8', headEnd + 4, bodyEnd) });
-    rest = rest.subarray(bodyEnd);
+    const { body, end } = headers.has('transfer-encoding')
+      ? readChunks(rest, headEnd + 4)
+      : readLength(rest, headEnd + 4, Number(headers.get('content-length') ?? 0));
+    answers.push({ status: Number(status), headers, body });
+    rest = rest.subarray(end);
   }
   return answers;
+}
+
+/** A body, and where it ends. */
+interface Body {
+  readonly body: string;
+  readonly end: number;
+}
+
+function readLength(bytes: Buffer, start: number, length: number): Body {
+  return { body: bytes.toString('utf8', start, start + length), end: start + length };
+}
+
+/** A body in chunks (RFC 9112, section 7.1), without trailers. */
+function readChunks(bytes: Buffer, start: number): Body {
+  const chunks: Buffer[] = [];
+  let at = start;
+  for (;;) {
+    const lineEnd = bytes.indexOf('\r\n', at);
+    const length = Number.parseInt(bytes.toString('latin1', at, lineEnd), 16);
+    if (lineEnd < 0 || Number.isNaN(length)) throw new Error(`no chunk: ${bytes.toString('latin1', at)}`);
+    chunks.push(bytes.subarray(lineEnd + 2, lineEnd + 2 + length));
+    at = lineEnd + 2 + length + 2;
+    if (length === 0) return { body: Buffer.concat(chunks).toString('utf8'), end: at };
+  }
 }
