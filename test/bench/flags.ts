@@ -55,7 +55,7 @@ const drainPlan: DrainPlan = {
   cases: casesOf(modes),
   rounds: 3,
   records: 200_000,
-  firstMs: 1_500,
+  firstMs: 1_000,
   warmUpMs: 500,
   measureMs: 2_000,
   seedMs: 10_000,

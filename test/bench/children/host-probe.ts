@@ -6,10 +6,11 @@ import type { HostFigures } from '../stage.ts';
 
 let tableWrites = 0;
 
-// The storage client is the only part of the bridge that speaks node:http; all else goes by undici.
+// Azurite's account stands first in the path. The storage client speaks node:http.
+const accountPath = '/devstoreaccount1/';
 subscribe('http.client.request.start', (message) => {
-  const { method } = (message as { request: ClientRequest }).request;
-  if (method !== 'GET') tableWrites += 1;
+  const { method, path } = (message as { request: ClientRequest }).request;
+  if (method !== 'GET' && path.startsWith(accountPath)) tableWrites += 1;
 });
 
 answerQuestions(async (): Promise<HostFigures> => ({ rssBytes: process.memoryUsage.rss(), tableWrites }));

@@ -29,11 +29,11 @@ function describePlan({ rounds, records, warmUpMs, measureMs, seedMs }: DrainPla
     `Drain: ${records} records of 1 KB stand in the ${partitionCount} partitions of a topic when a measurement begins.`,
     '  bridge   the drain under the local Functions host, with leases and checkpoints in Azurite',
     '  ceiling  a bare undici loop that posts the same bodies from memory, as many at once',
-    "  seed     the loop of the seed's sample: consume two records, post them one after another, follow NextOffset",
+    "  seed     the loop of the seed's sample: consume two records, post them one after another, a connection a call",
     '  batch    records in one request at most: 1, or a CloudEvents batch',
     '  sink ms  what the endpoint takes to answer; a bare node:http server',
     '  at once  requests under way at most: 12 partitions times maxInFlight, bounded by connectionsMax',
-    '  writes   requests by which the bridge changed a table, per 1,000 records',
+    '  writes   requests by which the bridge changed a table while it was measured, per 1,000 records',
     'Plain HTTP on loopback, so that TLS does not drown the differences. Bridge, loops, proxy, sink and storage are',
     `processes of their own and share ${availableParallelism()} processors. Node ${process.version}.`,
     rounds === 1
