@@ -15,8 +15,9 @@ import { openTable } from '../../src/storage/table/open-table.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { openTestCloud, patienceMs } from '../support/test-cloud.ts';
 
-/** Hosts that drain at once, and how often one of them is killed. */
-const hostCount = 3;
+/** Hosts that drain at once, in both modes, and how often one of them is killed. */
+const hostModes = ['inline', 'queue', 'queue'] as const;
+type Mode = (typeof hostModes)[number];
 const kills = 50;
 const partitionCount = 4;
 const keyCount = 12;
@@ -49,7 +50,7 @@ after(async () => {
 });
 
 /** One subscription in each ordering, impatient, so that a round of faults takes a second and not a day. */
-async function writeConfig(): Promise<string> {
+async function writeConfig(mode: Mode): Promise<string> {
   const config = JSON.parse(await readFile('test/e2e/bridge.config.json', 'utf8'));
   config.subscriptions = Object.fromEntries(
     orderings.map((ordering) => [
@@ -70,8 +71,15 @@ async function writeConfig(): Promise<string> {
       },
     ]),
   );
-  config.drain = { cron: '* * * * * *', leaseMs: 2_500, pageRecords: 20, windowRecords, partitionsMax: 12 };
-  const path = join(dir, 'bridge.config.json');
+  config.drain = {
+    mode,
+    cron: '* * * * * *',
+    leaseMs: 2_500,
+    pageRecords: 20,
+    windowRecords,
+    partitionsMax: 12,
+  };
+  const path = join(dir, `${mode}.config.json`);
   await writeFile(path, JSON.stringify(config));
   return path;
 }
@@ -200,13 +208,17 @@ test(`three hosts, ${kills} kills and a receiver that does anything: nothing is 
   cloud.log.createTopic({ name: topic, partitionCount, replicationFactor: 1, properties: {} });
   const stopCounting = cloud.sink.onDelivery(count);
   t.after(stopCounting);
-  const settings = {
-    AzureWebJobsStorage: connectionString,
-    TABLE_PREFIX: account.tablePrefix,
-    BRIDGE_CONFIG: await writeConfig(),
-  };
-  const start = () => cloud.startHost({ settings, print: (line) => output.emit('line', line) });
-  const hosts: HostProcess[] = await Promise.all(Array.from({ length: hostCount }, start));
+  const configs = { inline: await writeConfig('inline'), queue: await writeConfig('queue') };
+  const start = (mode: Mode) =>
+    cloud.startHost({
+      settings: {
+        AzureWebJobsStorage: connectionString,
+        TABLE_PREFIX: account.tablePrefix,
+        BRIDGE_CONFIG: configs[mode],
+      },
+      print: (line) => output.emit('line', line),
+    });
+  const hosts: HostProcess[] = await Promise.all(hostModes.map(start));
 
   for (let kill = 0; kill < kills; kill += 1) {
     for (const ordering of orderings) {
@@ -215,11 +227,11 @@ test(`three hosts, ${kills} kills and a receiver that does anything: nothing is 
     append(recordsPerKill);
     const deliveries = Math.floor(random() * recordsPerKill);
     for (let seen = 0; seen < deliveries; seen += 1) await nextDelivery();
-    const victim = Math.floor(random() * hostCount);
+    const victim = Math.floor(random() * hostModes.length);
     await hosts[victim]?.kill();
     if (kill % 10 === 4) await restartProxy();
     if (kill % 10 === 9) await restartStorage();
-    hosts[victim] = await start();
+    hosts[victim] = await start(hostModes[victim] ?? 'inline');
     await watchCheckpoints();
   }
 
