@@ -38,3 +38,32 @@ test('without an answer an event that could not be kept is thrown back, so that 
     { code: 'ingest.not-kept', retryable: true },
   );
 });
+
+test('events that come together leave in their order, however long it takes to look each of them up', async () => {
+  const kept: string[] = [];
+  const lookUps: (() => void)[] = [];
+  const options: AcceptOptions = {
+    router: await prepareRouter([{ topic: 'known', key: 'subject' }]),
+    carry: async (_topic, records) => {
+      kept.push(...records.map(({ value }) => (value as CloudEvent).id));
+      return [{ kind: 'produced' }];
+    },
+    once: async ({ id }, keep) => {
+      await new Promise<void>((resolve) => lookUps.push(resolve));
+      return id === '/s 2' ? { kind: 'queued' } : keep();
+    },
+    telemetry: silentTelemetry,
+  };
+  const events = ['1', '2', '3'].map((id) => ({ ...event, id }));
+  const accepting = acceptEvents(options, events, { windowMs: 1_000, whole: true });
+  while (lookUps.length < events.length) await new Promise((resolve) => setImmediate(resolve));
+  for (const found of lookUps.reverse()) {
+    found();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.deepEqual(
+    (await accepting).map(({ kind }) => kind),
+    ['produced', 'queued', 'produced'],
+  );
+  assert.deepEqual(kept, ['1', '3']);
+});

@@ -45,11 +45,17 @@ export async function acceptEvents(
 ): Promise<readonly Outcome[]> {
   const routed = await Promise.all(events.map((event) => options.router.route(event, origin.source)));
   const refused = origin.whole && routed.some(isRefused);
+  // Looking up whether an event was kept before takes its time; they leave in their order all the same.
+  let turn: Promise<void> = Promise.resolve();
   const outcomes = await Promise.all(
     routed.map((route, index): Outcome | Promise<Outcome> => {
       if (route.kind !== 'record') return route;
       const event = events[index];
-      return refused || event === undefined ? { kind: 'withheld' } : keep(options, event, route, origin);
+      if (refused || event === undefined) return { kind: 'withheld' };
+      const before = turn;
+      const left = Promise.withResolvers<void>();
+      turn = left.promise.then(() => before);
+      return keep(options, event, route, origin, { before, leave: left.resolve }).finally(left.resolve);
     }),
   );
   const source = origin.source ?? '';
@@ -74,14 +80,25 @@ export function isRefused(outcome: Routed | Outcome): boolean {
   return outcome.kind === 'unrouted' || outcome.kind === 'invalid';
 }
 
+/** The place of an event among those that came with it. */
+interface Turn {
+  /** Resolves when all before it have left, or never will. */
+  readonly before: Promise<void>;
+  leave(): void;
+}
+
 async function keep(
   { carry, once }: AcceptOptions,
   event: CloudEvent,
   { topic, record }: { readonly topic: string; readonly record: OutgoingRecord },
   { source, windowMs }: Origin,
+  { before, leave }: Turn,
 ): Promise<Outcome> {
   const write = async () => {
-    const [fate] = await carry(topic, [record]);
+    await before;
+    const kept = carry(topic, [record]);
+    leave();
+    const [fate] = await kept;
     if (fate === undefined) throw new Error(`nothing was said of the record of event ${event.id}`);
     return fate;
   };
