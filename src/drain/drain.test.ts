@@ -268,6 +268,32 @@ test('a NextOffset beyond the end of the partition is not believed', async () =>
   assert.deepEqual(delivered, ['0@0', '0@1', '0@2']);
 });
 
+test('a NextOffset beyond the end passes over no record that a later page holds', async () => {
+  const { topics, delivered, run } = strictWorld({ limits: { pageRecords: 2 } });
+  topics.add('orders', 0, [0, 1, 2, 3, 4]);
+  const { read } = topics.log;
+  topics.log.read = async (place) => ({ ...(await read(place)), nextOffset: 5_000n });
+  await run();
+  assert.deepEqual(delivered, ['0@0', '0@1', '0@2', '0@3', '0@4']);
+});
+
+test('records that are written while an empty page is on its way are not taken for empty offsets', async () => {
+  const { topics, delivered, run } = strictWorld();
+  topics.add('orders', 0, [0], 3);
+  await run();
+  topics.add('orders', 0, [0], 4);
+  const { read } = topics.log;
+  topics.log.read = async (place) => {
+    const page = { ...(await read(place)), nextOffset: 5_000n };
+    topics.add('orders', 0, [0, 5, 6]);
+    return page;
+  };
+  await run();
+  topics.log.read = read;
+  await run();
+  assert.deepEqual(delivered, ['0@0', '0@5', '0@6']);
+});
+
 test('latest loses no record of a topic that does not exist yet', async () => {
   const { topics, delivered, run } = strictWorld({ subscription: { start: 'latest' } });
   await run();

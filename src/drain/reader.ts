@@ -73,9 +73,10 @@ export class Reader {
     this.#offset = this.#options.firstUnfinished(this.#offset);
     if (this.#earliestOffset > this.#offset) return this.#gap(this.#earliestOffset, 'retention');
     if (this.#offset >= this.#endOffset) return { kind: 'end' };
+    const endBefore = this.#endOffset;
     const page = await this.#readPage();
     if (page === undefined) return this.#gap(this.#earliestOffset, 'retention');
-    return (await this.#page(page)) ?? this.#crossEmpty();
+    return (await this.#page(page, endBefore)) ?? this.#crossEmpty();
   }
 
   /** Looks where the partition ends now. @throws what the log throws. */
@@ -100,17 +101,18 @@ export class Reader {
     return undefined;
   }
 
-  /** Goes on behind a page, but never beyond the end; undefined when it leads nowhere. */
-  async #page({ records, nextOffset }: Page): Promise<Reading | undefined> {
+  /**
+   * Goes on behind a page; undefined when it leads nowhere. Where the log says that reading goes on counts only where
+   * the page holds no record, and never beyond the end as it was before the page was asked for: whatever lies there
+   * may have been written since.
+   */
+  async #page({ records, nextOffset }: Page, endBefore: bigint): Promise<Reading | undefined> {
     const fromOffset = this.#offset;
     const last = records.at(-1)?.offset;
     const afterLast = last === undefined ? fromOffset : last + 1n;
-    let toOffset = nextOffset > afterLast ? nextOffset : afterLast;
-    if (toOffset > this.#endOffset) {
-      await this.refresh();
-      const limit = this.#endOffset > afterLast ? this.#endOffset : afterLast;
-      if (toOffset > limit) toOffset = limit;
-    }
+    const bounded = nextOffset < endBefore ? nextOffset : endBefore;
+    const toOffset = afterLast > fromOffset ? afterLast : bounded;
+    if (afterLast > this.#endOffset) await this.refresh();
     if (toOffset <= fromOffset) return undefined;
     this.#adapt(records);
     this.#offset = toOffset;
@@ -129,7 +131,8 @@ export class Reader {
     if (this.#recordAhead <= this.#offset) this.#recordAhead = await this.#findRecordAhead();
     if (this.#recordAhead <= this.#offset) return { kind: 'empty-tail' };
 
-    const again = await this.#page(await this.#readAt(this.#offset, this.#options.pageRecords));
+    const endBefore = this.#endOffset;
+    const again = await this.#page(await this.#readAt(this.#offset, this.#options.pageRecords), endBefore);
     if (again !== undefined) return again;
     const window = this.#offset + BigInt(this.#options.pageRecords);
     return this.#gap(window < this.#recordAhead ? window : this.#recordAhead, 'empty');
