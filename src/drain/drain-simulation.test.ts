@@ -184,8 +184,8 @@ function simulate(plan: Plan) {
   }
   function steppedParked(step: Step): ParkedStore {
     return {
-      async open(at) {
-        const opened: ParkedPartition = await step(() => parked.open(at));
+      async open(at, epoch) {
+        const opened: ParkedPartition = await step(() => parked.open(at, epoch));
         return {
           entries: opened.entries,
           read: (offset) => step(() => opened.read(offset)),
@@ -237,7 +237,11 @@ async function runSimulation(plan: Plan): Promise<void> {
   if (failure !== undefined) throw failure;
 
   assert.deepEqual(world.wrong, []);
-  assert.deepEqual((await world.parked.open(place)).entries, [], 'no parked record is forgotten');
+  assert.deepEqual(
+    (await world.parked.open(place, Number.MAX_SAFE_INTEGER)).entries,
+    [],
+    'no parked record is forgotten',
+  );
 
   const letters = await world.deadLetters.list('audit', { max: 1_000 });
   const done = new Set([

@@ -196,8 +196,8 @@ test('a parked record whose store gave no answer is looked for by the next walk'
   let losing = true;
   const world = createDrainWorld({
     parked: {
-      async open(place) {
-        const opened = await parked.open(place);
+      async open(place, epoch) {
+        const opened = await parked.open(place, epoch);
         return {
           ...opened,
           async write(changes) {

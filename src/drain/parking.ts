@@ -21,6 +21,7 @@ export class Parking {
   readonly #store: ParkedStore;
   readonly #place: PartitionPlace;
   readonly #onFound: (entries: readonly ParkedEntry[]) => void;
+  readonly #epoch: number;
   #opening: Promise<ParkedPartition> | undefined;
   readonly #offsets = new Set<bigint>();
   #queued: QueuedWrite[] = [];
@@ -30,6 +31,8 @@ export class Parking {
   constructor(options: {
     readonly store: ParkedStore;
     readonly place: PartitionPlace;
+    /** Of the claim by which the partition is held. */
+    readonly epoch: number;
     /** Whether something may be parked that nobody has looked at yet. */
     readonly inDoubt: boolean;
     /** Told once what is parked already, in the order of offsets. */
@@ -37,6 +40,7 @@ export class Parking {
   }) {
     this.#store = options.store;
     this.#place = options.place;
+    this.#epoch = options.epoch;
     this.#inDoubt = options.inDoubt;
     this.#onFound = options.onFound;
   }
@@ -82,7 +86,7 @@ export class Parking {
   }
 
   async #open(): Promise<ParkedPartition> {
-    const partition = await this.#store.open(this.#place);
+    const partition = await this.#store.open(this.#place, this.#epoch);
     for (const { offset } of partition.entries) this.#offsets.add(offset);
     this.#inDoubt = false;
     if (partition.entries.length > 0) this.#onFound(partition.entries);

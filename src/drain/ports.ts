@@ -98,8 +98,11 @@ export type ParkedChange =
  * everyone else out, whose writes are refused from then on.
  */
 export interface ParkedStore {
-  /** Takes the parked records of a partition over. */
-  open(place: PartitionPlace): Promise<ParkedPartition>;
+  /**
+   * Takes the parked records of a partition over, as the holder of its checkpoint since the claim `epoch`. Whoever
+   * comes after a later holder has opened them is shut out from the beginning.
+   */
+  open(place: PartitionPlace, epoch: number): Promise<ParkedPartition>;
 }
 
 /** The parked records of one partition, as long as nobody else opens them. Writes come one after another. */

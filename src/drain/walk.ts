@@ -137,6 +137,7 @@ class Walk implements Course {
     this.#parking = new Parking({
       store: parked,
       place,
+      epoch: holding.checkpoint.epoch,
       inDoubt: holding.takenOver || known.count > 0,
       onFound: (entries) => this.#lanes.adopt(entries),
     });

@@ -77,7 +77,7 @@ function breakAfter(table: TableClient, passed: number, request: 'arrives' | 'is
 test('table: a write that is repeated because its answer was lost has taken place', async () => {
   const table = await newTable();
   const store = createTableParkedStore(table, randomUUID());
-  const partition = await store.open(place);
+  const partition = await store.open(place, 1);
   loseAnswers(table);
   const large = parked(2n, 2_500_000);
   assert.equal(await partition.write([put(parked(1n)), put(large)]), true);
@@ -95,14 +95,14 @@ test('table: an opening that is repeated because its answer was lost has taken p
     await create(entity, options);
     return create(entity, options);
   };
-  const first = await store.open(place);
+  const first = await store.open(place, 1);
   assert.equal(await first.write([put(parked(1n))]), true);
   const update = table.updateEntity.bind(table);
   table.updateEntity = async (...args) => {
     await update(...args);
     return update(...args);
   };
-  const second = await store.open(place);
+  const second = await store.open(place, 1);
   assert.deepEqual([await first.write([]), await second.write([])], [false, true]);
 });
 
@@ -110,13 +110,13 @@ test('table: after a write of which nobody knows whether it took place the next 
   for (const outcome of ['arrives', 'is lost'] as const) {
     const table = await newTable();
     const store = createTableParkedStore(table, randomUUID());
-    const partition = await store.open(place);
+    const partition = await store.open(place, 1);
     await partition.write([put(parked(1n, 2_500_000))]);
     const mend = breakAfter(table, 0, outcome);
     await assert.rejects(partition.write([remove(1n), put(parked(2n))]), StorageError);
     mend();
     assert.equal(await partition.write([remove(1n), put(parked(3n))]), true);
-    const { entries } = await store.open(place);
+    const { entries } = await store.open(place, 1);
     assert.deepEqual(
       entries.map(({ offset }) => offset),
       outcome === 'arrives' ? [2n, 3n] : [3n],
@@ -127,7 +127,7 @@ test('table: after a write of which nobody knows whether it took place the next 
 test('table: a write that was given up and arrives late harms neither its holder nor the next one', async () => {
   const table = await newTable();
   const store = createTableParkedStore(table, randomUUID());
-  const partition = await store.open(place);
+  const partition = await store.open(place, 1);
   const submit = table.submitTransaction.bind(table);
   const late: (() => Promise<unknown>)[] = [];
   const giveUp = async (offset: bigint) => {
@@ -147,7 +147,7 @@ test('table: a write that was given up and arrives late harms neither its holder
   };
   assert.equal(await partition.write([remove(1n), put(parked(2n))]), true);
   await giveUp(3n);
-  const next = await store.open(place);
+  const next = await store.open(place, 1);
   await assert.rejects(async () => late[1]?.());
   assert.deepEqual(
     next.entries.map(({ offset }) => offset),
@@ -162,12 +162,12 @@ test('table: what a crash between two transactions leaves behind is no record, a
   const table = await newTable();
   const store = createTableParkedStore(table, randomUUID());
   const large = parked(1n, 5_000_000);
-  const first = await store.open(place);
+  const first = await store.open(place, 1);
   let mend = breakAfter(table, 1, 'is lost');
   await assert.rejects(first.write([put(large)]), StorageError);
   mend();
   assert.ok((await rowKeysOf(table)).length > 1, 'some of its rows are there');
-  const second = await store.open(place);
+  const second = await store.open(place, 1);
   assert.deepEqual(second.entries, []);
   assert.equal(await second.write([]), true);
   assert.deepEqual(await rowKeysOf(table), ['fence']);
@@ -176,7 +176,7 @@ test('table: what a crash between two transactions leaves behind is no record, a
   mend = breakAfter(table, 1, 'is lost');
   await assert.rejects(second.write([put(parked(1n, 6_000_000))]), StorageError);
   mend();
-  const third = await store.open(place);
+  const third = await store.open(place, 1);
   assert.deepEqual(await third.read(1n), large, 'the record that was to be replaced is whole');
   assert.equal(await third.write([remove(1n)]), true);
   assert.deepEqual(await rowKeysOf(table), ['fence']);
@@ -224,7 +224,7 @@ test('table: whatever happens to requests and answers, what was confirmed is the
       );
 
       const open = async (who: number) => {
-        const partition = await store.open(place);
+        const partition = await store.open(place, 1);
         opened.set(who, partition);
         holder = who;
         for (const [offset, values] of possible) {
@@ -265,19 +265,19 @@ test('table: whatever happens to requests and answers, what was confirmed is the
 test('table: a table that is deleted has no holder', async () => {
   const table = await newTable();
   const store = createTableParkedStore(table, randomUUID());
-  const partition = await store.open(place);
+  const partition = await store.open(place, 1);
   await table.deleteTable();
   assert.equal(await partition.write([put(parked(1n))]), false);
   assert.equal(await partition.read(1n), undefined);
-  assert.equal(await (await store.open(place)).write([put(parked(1n))]), true);
+  assert.equal(await (await store.open(place, 1)).write([put(parked(1n))]), true);
 });
 
 test('table: a row that nobody can read is named', async () => {
   const table = await newTable();
   const store = createTableParkedStore(table, randomUUID());
-  await store.open(place);
+  await store.open(place, 1);
   await table.createEntity({ partitionKey: 'audit:orders:3', rowKey: '0000000000000000007', failures: 'x' });
-  await assert.rejects(store.open(place), {
+  await assert.rejects(store.open(place, 1), {
     code: 'storage.unreadable',
     message: /the entity audit:orders:3 \/ 0000000000000000007 of the table/,
   });
@@ -286,7 +286,7 @@ test('table: a row that nobody can read is named', async () => {
 test('table: an account that is away is told of', async () => {
   const table = await newTable();
   const store = createTableParkedStore(table, randomUUID());
-  const partition = await store.open(place);
+  const partition = await store.open(place, 1);
   table.pipeline.addPolicy({
     name: 'away',
     sendRequest: async () => {
@@ -297,5 +297,5 @@ test('table: an account that is away is told of', async () => {
   await assert.rejects(partition.write([put(parked(1n))]), unavailable);
   await assert.rejects(partition.write([put(parked(1n))]), unavailable);
   await assert.rejects(partition.read(1n), unavailable);
-  await assert.rejects(store.open(place), unavailable);
+  await assert.rejects(store.open(place, 1), unavailable);
 });

@@ -2,15 +2,19 @@ import type { ParkedEntry, ParkedRecord, ParkedStore } from '../../drain/ports.t
 
 /** Parked records in memory, for tests and the simulator; the contract is the table store's. */
 export function createMemoryParkedStore(): ParkedStore {
-  const partitions = new Map<string, { rows: Map<bigint, ParkedRecord>; openings: number }>();
+  const partitions = new Map<string, { rows: Map<bigint, ParkedRecord>; openings: number; epoch: number }>();
 
   return {
-    async open({ subscription, topic, partition }) {
+    async open({ subscription, topic, partition }, epoch) {
       const name = `${subscription}/${topic}/${partition}`;
-      const held = partitions.get(name) ?? { rows: new Map<bigint, ParkedRecord>(), openings: 0 };
+      const held = partitions.get(name) ?? { rows: new Map<bigint, ParkedRecord>(), openings: 0, epoch };
       partitions.set(name, held);
-      held.openings += 1;
-      const opening = held.openings;
+      const isLate = held.epoch > epoch;
+      if (!isLate) {
+        held.openings += 1;
+        held.epoch = epoch;
+      }
+      const opening = isLate ? -1 : held.openings;
       return {
         entries: [...held.rows.values()].map(entryOf).sort((one, two) => (one.offset < two.offset ? -1 : 1)),
         read: async (offset) => held.rows.get(offset),

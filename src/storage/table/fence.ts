@@ -8,7 +8,13 @@ export const fenceKey = 'fence';
 
 const takeTriesMax = 50;
 
-const fenceSchema = z.object({ holder: z.string(), writes: z.int(), etag: z.string() });
+const fenceSchema = z.object({
+  holder: z.string(),
+  // An earlier version had none.
+  epoch: z.int().default(0),
+  writes: z.int(),
+  etag: z.string(),
+});
 
 /**
  * `lost`: somebody else has taken the fence, and nothing was written. `refused`: nothing was written because the
@@ -30,19 +36,27 @@ export interface Fence {
  * transaction of the one before either came first, and is seen by whoever lists rows now, or is refused.
  *
  * @param holder names whoever takes it; no name is used twice.
+ * @param epoch of the lease under which it is taken. Somebody with a later one is not shut out: the fence is lost then
+ *   from the beginning.
  */
-export async function takeFence(table: TableClient, partitionKey: string, holder: string): Promise<Fence> {
+export async function takeFence(
+  table: TableClient,
+  { partitionKey, holder, epoch }: { partitionKey: string; holder: string; epoch: number },
+): Promise<Fence> {
   const keys = { partitionKey, rowKey: fenceKey };
-  let version = await take();
+  const taken = await take();
+  if (taken === undefined) return lostFence;
+  let version = taken;
   let writes = 0;
 
   /** Conditional, so that a request that arrives late does not take the fence back from the next holder. */
-  async function take(): Promise<string> {
+  async function take(): Promise<string | undefined> {
     for (let tries = 0; tries < takeTriesMax; tries += 1) {
       const found = await read();
       // A write of this very call, of which the answer was lost.
       if (found?.holder === holder) return found.etag;
-      const fence = { ...keys, holder, writes: 0 };
+      if (found !== undefined && found.epoch > epoch) return undefined;
+      const fence = { ...keys, holder, epoch, writes: 0 };
       const taken =
         found === undefined ? await createRow(table, fence) : await replaceRow(table, fence, found.etag);
       if (taken !== undefined) return taken;
@@ -66,7 +80,7 @@ export async function takeFence(table: TableClient, partitionKey: string, holder
   return {
     async write(changes) {
       writes += 1;
-      const fence = { ...keys, holder, writes };
+      const fence = { ...keys, holder, epoch, writes };
       const written = await changeRowsAtOnce(table, [
         ['update', fence, 'Replace', { etag: version }],
         ...changes,
@@ -83,3 +97,5 @@ export async function takeFence(table: TableClient, partitionKey: string, holder
     isHeld: async () => (await catchUp()) !== undefined,
   };
 }
+
+const lostFence: Fence = { write: async () => 'lost', isHeld: async () => false };

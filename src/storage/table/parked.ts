@@ -37,14 +37,14 @@ const readTriesMax = 3;
 export function createTableParkedStore(table: TableClient, instance: string): ParkedStore {
   const newHolder = createTimeOrderedIds(instance);
   return {
-    async open(place) {
+    async open(place, epoch) {
       const partitionKey = parkedPartitionKey(place);
       const holder = newHolder(0);
       return openPartition({
         table,
         partitionKey,
         holder,
-        fence: await takeFence(table, partitionKey, holder),
+        fence: await takeFence(table, { partitionKey, holder, epoch }),
       });
     },
   };
