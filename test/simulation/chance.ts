@@ -1,0 +1,46 @@
+import type { Random } from '../../src/shared/clock.ts';
+
+/** One stream of chance. Streams of one seed do not disturb each other: what one draws, no other misses. */
+export interface Chance {
+  /** A number in [0, 1). */
+  readonly next: Random;
+  /** True with this probability. */
+  happens(probability: number): boolean;
+  /** An integer from `min` to `max`, both included. */
+  integer(min: number, max: number): number;
+  /** One of a list that is not empty. */
+  oneOf<T>(list: readonly T[]): T;
+  /** Mostly near `typical`, now and then much more, never beyond `max`; whole milliseconds. */
+  latencyMs(typical: number, max: number): number;
+}
+
+/** The stream called `name` of a seed (Mulberry32 over a hash of both). */
+export function createChance(seed: number, name: string): Chance {
+  let state = hashOf(`${seed}/${name}`);
+  const next = () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  const integer = (min: number, max: number) => min + Math.floor(next() * (max - min + 1));
+  return {
+    next,
+    integer,
+    happens: (probability) => probability > 0 && next() < probability,
+    oneOf: (list) => list[integer(0, list.length - 1)] as (typeof list)[number],
+    latencyMs: (typical, max) => {
+      const spread = typical * (0.5 + next());
+      return Math.min(max, Math.round(next() < 0.05 ? spread * 20 * next() : spread));
+    },
+  };
+}
+
+/** FNV-1a, 32 bits. */
+export function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index += 1) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  }
+  return hash >>> 0;
+}

@@ -1,0 +1,130 @@
+import type { HttpAnswer, HttpRequest } from '../../src/shared/http.ts';
+import type { Chance } from './chance.ts';
+import { hashOf } from './chance.ts';
+import type { Course } from './course.ts';
+import { type Instance, operatorName } from './instance.ts';
+import type { World } from './world.ts';
+
+/** A request that an endpoint has handled. */
+export interface Arrival {
+  readonly subscription: string;
+  readonly request: HttpRequest;
+  readonly status: number;
+  readonly caller: Instance;
+  /** Whether the caller hears of it: the answer is on its way and will be there in time. */
+  readonly heard: boolean;
+}
+
+/** A request that has left its instance. */
+export type Sent = Pick<Arrival, 'subscription' | 'request' | 'caller'>;
+
+/** The endpoints of all subscriptions, with everything that receivers do. */
+export interface EndpointsModel {
+  serve(subscription: string, request: HttpRequest, caller: Instance): Course;
+  /** Lets one of the endpoints be away for a while. */
+  goAway(subscription: string, forMs: number): void;
+  /** Tells of every request that leaves an instance. */
+  onSent(listener: (sent: Sent) => void): void;
+  /** Tells of every request that is handled. */
+  onArrival(listener: (arrival: Arrival) => void): void;
+}
+
+const serverErrors = [500, 502, 504, 408, 425];
+const clientErrors = [400, 403, 404, 409, 413, 422];
+const successes = [200, 200, 201, 202, 204];
+
+export function createEndpoints(world: World): EndpointsModel {
+  const chance = world.chance('endpoints');
+  const listeners: ((arrival: Arrival) => void)[] = [];
+  const sentListeners: ((sent: Sent) => void)[] = [];
+  const awayUntilMs = new Map<string, number>();
+  const underway = new Map<string, number>();
+
+  function isAway(subscription: string): boolean {
+    return !world.healed && world.nowMs() < (awayUntilMs.get(subscription) ?? 0);
+  }
+
+  return {
+    goAway(subscription, forMs) {
+      awayUntilMs.set(subscription, world.nowMs() + forMs);
+      world.note('endpoints', () => `${subscription} is away for ${forMs} ms`);
+    },
+    onSent: (listener) => sentListeners.push(listener),
+    onArrival: (listener) => listeners.push(listener),
+
+    serve(subscription, request, caller) {
+      for (const listener of sentListeners) listener({ subscription, request, caller });
+      const arrivesAfterMs = chance.latencyMs(10, 500);
+      const answersAfterMs = chance.latencyMs(20, 2_000);
+      const answer = isAway(subscription)
+        ? { status: chance.oneOf([500, 503]), headers: {}, body: 'away' }
+        : answerTo(world, chance, request);
+      const handle = (heard: boolean) => () => {
+        const { status } = answer;
+        world.note(
+          subscription,
+          () => `answers ${status} to ${request.headers['webhook-id']} (${caller.name})`,
+        );
+        for (const listener of listeners) listener({ subscription, request, status, caller, heard });
+        return answer;
+      };
+      /** The call is under way until just before its caller knows how it ended. */
+      const lasts = (forMs: number) => {
+        const name = `${subscription} ${caller.name}`;
+        const now = (underway.get(name) ?? 0) + 1;
+        underway.set(name, now);
+        const { connectionsMax = 0 } =
+          world.plan.subscriptions.find((each) => each.name === subscription) ?? {};
+        if (now > connectionsMax && !caller.name.startsWith(operatorName)) {
+          world.violated('limits are kept', `${now} calls at once to ${name}, of ${connectionsMax}`);
+        }
+        world.after(Math.min(forMs, request.timeoutMs) - 1, () =>
+          underway.set(name, (underway.get(name) ?? 0) - 1),
+        );
+      };
+
+      const refused = isAway(subscription) ? chance.happens(0.5) : world.strikes('endpoint resets');
+      if (refused) {
+        lasts(arrivesAfterMs);
+        return { kind: 'refused', arrivesAfterMs };
+      }
+      if (world.strikes('endpoint stalls')) {
+        // What stalls on its way may still arrive, long after everybody has given it up.
+        const lateMs = chance.happens(0.5) ? chance.integer(0, 40_000) : arrivesAfterMs;
+        lasts(request.timeoutMs);
+        return { kind: 'stalls', arrivesAfterMs: lateMs, handle: handle(false) };
+      }
+      const slowMs = world.strikes('endpoint is slow') ? chance.integer(100, 20_000) : 0;
+      const tookMs = arrivesAfterMs + answersAfterMs + slowMs;
+      lasts(tookMs);
+      const breaks = world.strikes('endpoint loses answers');
+      return {
+        kind: breaks ? 'breaks' : 'answered',
+        arrivesAfterMs,
+        answersAfterMs: answersAfterMs + slowMs,
+        handle: handle(!breaks && tookMs < request.timeoutMs),
+      };
+    },
+  };
+}
+
+function answerTo(world: World, chance: Chance, { body = '' }: HttpRequest): HttpAnswer {
+  const text = typeof body === 'string' ? body : Buffer.from(body).toString('utf8');
+  // Some events no endpoint will ever take; some of these it refuses, at others it breaks.
+  const poison = /"event":"([^"]+)"[^}]*"poison":true/.exec(text)?.[1];
+  if (poison !== undefined)
+    return { status: hashOf(poison) % 2 === 0 ? 422 : 500, headers: {}, body: 'never' };
+  if (world.strikes('endpoint is gone')) return { status: 410, headers: {}, body: 'gone' };
+  if (world.strikes('endpoint throttles')) {
+    const seconds = chance.integer(0, 20);
+    const date = new Date(world.nowMs() + seconds * 1_000).toUTCString();
+    const header = chance.oneOf([{}, { 'retry-after': String(seconds) }, { 'retry-after': date }]);
+    return { status: chance.oneOf([429, 503]), headers: header, body: 'slowly' };
+  }
+  if (world.strikes('endpoint answers 5xx'))
+    return { status: chance.oneOf(serverErrors), headers: {}, body: '' };
+  if (world.strikes('endpoint answers 4xx'))
+    return { status: chance.oneOf(clientErrors), headers: {}, body: '' };
+  if (world.strikes('endpoint redirects')) return { status: 302, headers: { location: '/' }, body: '' };
+  return { status: chance.oneOf(successes), headers: {}, body: 'thanks' };
+}

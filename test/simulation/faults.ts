@@ -1,0 +1,62 @@
+/**
+ * Every kind of misfortune, with the highest rate at which a plan uses it: a probability each time it could strike,
+ * or, for those marked `a minute`, how often it happens in a minute of virtual time.
+ */
+export const faultRatesMax = {
+  /** Of function instances, each time they call something outside. */
+  'instance dies': 0.01,
+  'instance freezes': 0.015,
+  /** Of timers. */
+  'timer doubles': 0.3,
+  'timer lapses': 0.3,
+  /** Of the proxy, each call. */
+  'proxy refuses connections': 0.15,
+  'proxy answers 5xx': 0.15,
+  'proxy throttles': 0.1,
+  'proxy forgets tokens': 0.05,
+  'proxy stalls': 0.05,
+  'proxy loses answers': 0.1,
+  'proxy is slow': 0.1,
+  'proxy fails single records': 0.05,
+  'proxy gives an empty page': 0.1,
+  'proxy begins a page early': 0.2,
+  'proxy points beyond the end': 0.1,
+  'proxy shows stale metadata': 0.3,
+  /** Of the log; the last two a minute. */
+  'log leaves offsets out': 0.1,
+  'log moves its retention': 3,
+  'proxy is away': 1,
+  /** Of Table Storage, each call; the last a minute. */
+  'tables throttle': 0.05,
+  'tables lose answers': 0.05,
+  'tables answer a repetition': 0.05,
+  'tables are slow': 0.05,
+  'tables are away': 0.6,
+  /** Of queue messages. */
+  'message doubles': 0.3,
+  'message is late': 0.3,
+  /** Of endpoints, each call; the last a minute. */
+  'endpoint answers 5xx': 0.2,
+  'endpoint answers 4xx': 0.05,
+  'endpoint redirects': 0.05,
+  'endpoint throttles': 0.1,
+  'endpoint is gone': 0.01,
+  'endpoint stalls': 0.05,
+  'endpoint resets': 0.1,
+  'endpoint loses answers': 0.05,
+  'endpoint is slow': 0.1,
+  'endpoint is away': 1,
+  /** Of operators, a minute. */
+  'operator pauses': 0.5,
+  'operator seeks': 0.3,
+  'operator redrives': 0.5,
+  /** Of those who write to topics by other ways than the bridge, a minute. */
+  'stranger writes': 5,
+  /** Of events. */
+  'event is never produced': 0.2,
+  'event is never taken': 0.1,
+} as const;
+
+export type Fault = keyof typeof faultRatesMax;
+
+export const faults = Object.keys(faultRatesMax) as readonly Fault[];

@@ -1,0 +1,499 @@
+import type { Arrival, EndpointsModel, Sent } from './endpoints.ts';
+import { operatorName } from './instance.ts';
+import type { InWitness } from './invariants-in.ts';
+import { type Place, placeOfWebhookId, placesOf } from './places.ts';
+import type { SubscriptionPlan } from './subscriptions.ts';
+import type { Entity, TableWrite } from './tables.ts';
+import type { LoggedRecord, LogPartition } from './topic-log.ts';
+import { placeOf } from './topic-log.ts';
+import { topics } from './topics.ts';
+import type { SentEvent } from './work.ts';
+
+/** What the bridge says of a partition in its checkpoint, as the witness reads it. */
+interface Standing {
+  readonly nextOffset: number;
+  readonly finished: readonly Range[];
+  readonly gaps: readonly (Range & { readonly cause: string })[];
+  readonly epoch: number;
+  readonly owner: string;
+  readonly expiresAtMs: number;
+  readonly parkedCount: number;
+}
+
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What the witness knows of one partition of one subscription. */
+interface Watch {
+  readonly plan: SubscriptionPlan;
+  readonly topic: string;
+  readonly partition: number;
+  /** Where the subscription began. */
+  start: number;
+  standing: Standing | undefined;
+  /** Offsets that an endpoint took. */
+  readonly taken: Set<number>;
+  /** Of these, the ones of which an instance has heard. */
+  readonly heard: Set<number>;
+  /** The last epoch that each instance has claimed, and that of the last holder who opened what is parked. */
+  readonly claims: Map<string, number>;
+  opened: number;
+  /** Until when each instance has had the lease, by its own clock. */
+  readonly leases: Map<string, number>;
+  readonly letters: Set<number>;
+  /** Of these, the ones that were refused. */
+  readonly refused: Set<number>;
+  readonly parked: Set<number>;
+  /** Offsets that an operator skipped by seeking. */
+  readonly skipped: Range[];
+  /** Offsets sent again in each epoch although an instance knew that they were taken. */
+  readonly again: Map<number, Set<number>>;
+  /** Records of each lane in their order, and how many of the first are settled. */
+  readonly lanes: Map<string, { readonly offsets: number[]; settled: number }>;
+  /** How many records of the log are in lanes. */
+  laned: number;
+}
+
+/** The witness of the way out. */
+export interface OutWitness extends InWitness {
+  readonly watches: ReadonlyMap<string, Watch>;
+}
+
+/** The state is read anew every 5 s; reading may take as long as the client of tables tries. */
+const stopWithinMs = 60_000;
+
+/** Records of a batch may be finished or parked above a bound that was reached while they were under way. */
+const underwayMax = (plan: SubscriptionPlan) =>
+  plan.maxInFlight * (typeof plan.form === 'string' ? 1 : plan.form.recordsMax);
+
+/** Watches the way out while the world lives. */
+export function watchOut(witness: InWitness, endpoints: EndpointsModel) {
+  const watches = new Map<string, Watch>();
+  const out: OutWitness = { ...witness, watches };
+  const plans = new Map(witness.world.plan.subscriptions.map((plan) => [plan.name, plan]));
+
+  function watchOf(subscription: string, topic: string, partition: number): Watch {
+    const name = `${subscription} ${topic}/${partition}`;
+    let watch = watches.get(name);
+    if (watch === undefined) {
+      watch = {
+        plan: plans.get(subscription) as SubscriptionPlan,
+        topic,
+        partition,
+        start: 0,
+        standing: undefined,
+        taken: new Set(),
+        heard: new Set(),
+        claims: new Map(),
+        opened: -1,
+        leases: new Map(),
+        letters: new Set(),
+        refused: new Set(),
+        parked: new Set(),
+        skipped: [],
+        again: new Map(),
+        lanes: new Map(),
+        laned: 0,
+      };
+      watches.set(name, watch);
+    }
+    return watch;
+  }
+
+  witness.tables.onWrite((write) => {
+    const { partitionKey, rowKey } = (write.after ?? write.before) as Entity;
+    if (write.table === 'checkpoints' && rowKey.includes(':')) {
+      const [topic = '', partition] = rowKey.split(':');
+      sawCheckpoint(out, watchOf(partitionKey, topic, Number(partition)), write);
+    } else if (write.table === 'parked') {
+      const [subscription = '', topic = '', partition] = partitionKey.split(':');
+      sawParked(out, watchOf(subscription, topic, Number(partition)), write);
+    } else if (write.table === 'deadletters' && plans.has(partitionKey)) {
+      const [topic = '', partition, offset] = (rowKey.split('~')[0] ?? '').split(':');
+      const watch = watchOf(partitionKey, topic, Number(partition));
+      watch.letters.add(Number(offset));
+      if (write.after?.code === 'delivery.refused') watch.refused.add(Number(offset));
+    }
+  });
+  const sentMs = new Map<string, number[]>();
+  endpoints.onSent((sent) => {
+    if (sent.caller.name.startsWith(operatorName)) return;
+    checkStopped(out, sent);
+    checkRate(out, sent, sentMs);
+    for (const { topic, partition } of placesOf(sent.request)) {
+      checkLease(out, watchOf(sent.subscription, topic, partition), sent);
+    }
+  });
+  endpoints.onArrival((arrival) => {
+    for (const place of sawRequest(out, arrival)) {
+      sawRecord(out, watchOf(arrival.subscription, place.topic, place.partition), place.offset, arrival);
+    }
+  });
+  return out;
+}
+
+/** What the way out still has to do; undefined: nothing. */
+export function restlessOut(witness: OutWitness): string | undefined {
+  const { world, log, watches } = witness;
+  for (const { name, topics: read } of world.plan.subscriptions) {
+    for (const topic of read) {
+      for (const [number, { records }] of (log.topics.get(topic)?.partitions ?? []).entries()) {
+        const place = `${name} ${topic}/${number}`;
+        const watch = watches.get(place);
+        const last = records.at(-1)?.offset ?? -1;
+        const { nextOffset } = watch?.standing ?? {};
+        if (watch === undefined || nextOffset === undefined) return `${place} was never begun`;
+        if (nextOffset <= last) return `${place} stands at ${nextOffset}, and its last record is ${last}`;
+        if (watch.parked.size > 0) return `${place} has ${[...watch.parked].join(' ')} parked`;
+      }
+    }
+  }
+  return undefined;
+}
+
+/** Looks at the way out once the world is at rest. */
+export function checkOut(witness: OutWitness): void {
+  const { world } = witness;
+  const calm = Object.keys(world.plan.faults).length === 0 && world.plan.skewMs === 0;
+  const refuses = world.plan.faults['endpoint answers 4xx'] !== undefined;
+  for (const [name, watch] of witness.watches) {
+    for (const record of partitionOf(witness, watch).records) {
+      if (!isJustified(witness, watch, record)) {
+        world.violated('no record is skipped', `${name}/${record.offset} was neither delivered nor given up`);
+      }
+      const poison = eventOf(witness, record)?.poison ?? false;
+      if (calm && watch.letters.has(record.offset) && !poison) {
+        world.violated(
+          'nothing good is given up',
+          `${name}/${record.offset} is a dead letter, and nothing failed`,
+        );
+      }
+      if (!refuses && watch.refused.has(record.offset) && !poison) {
+        world.violated('nothing good is given up', `${name}/${record.offset} was refused with its neighbour`);
+      }
+    }
+  }
+}
+
+function sawCheckpoint(witness: OutWitness, watch: Watch, { before, after, writer }: TableWrite): void {
+  const { world } = witness;
+  if (after === undefined) {
+    world.violated('checkpoints stay', `${nameOf(watch)} was deleted`);
+    return;
+  }
+  const next = readStanding(after);
+  const last = before && readStanding(before);
+  watch.standing = next;
+  if (last === undefined) {
+    watch.start = next.nextOffset;
+    return;
+  }
+  if (writer.name.startsWith(operatorName)) {
+    sawSeek(watch, last, next);
+    return;
+  }
+  if (next.owner !== '') watch.leases.set(writer.name, next.expiresAtMs);
+  if (next.epoch > last.epoch) watch.claims.set(writer.name, next.epoch);
+  checkFence(witness, watch, last, next, writer.name, writer.clock.now());
+  const anew = next.gaps.at(-1)?.cause === 'recreated' && next.gaps.length > last.gaps.length;
+  if (next.nextOffset < last.nextOffset && !anew) {
+    world.violated('checkpoints move forward', `${nameOf(watch)}: ${last.nextOffset} to ${next.nextOffset}`);
+  }
+  for (const gap of next.gaps.slice(-1)) checkGap(witness, watch, gap);
+  for (const record of partitionOf(witness, watch).records) {
+    const { offset } = record;
+    if (!isFinished(next, offset) || isFinished(last, offset)) continue;
+    if (!isJustified(witness, watch, record)) {
+      world.violated(
+        'finished means delivered or given up',
+        `${nameOf(watch)}/${offset} is finished in the checkpoint, and nothing has become of it`,
+      );
+    }
+  }
+}
+
+function sawSeek(watch: Watch, last: Standing, next: Standing): void {
+  if (next.nextOffset > last.nextOffset) watch.skipped.push({ from: last.nextOffset, to: next.nextOffset });
+  // Whatever comes again now does so because somebody wants it.
+  watch.heard.clear();
+}
+
+/** Only the holder of the lease writes, or whoever takes over a lease that has lapsed. */
+function checkFence(
+  { world }: OutWitness,
+  watch: Watch,
+  last: Standing,
+  next: Standing,
+  writer: string,
+  nowMs: number,
+): void {
+  const isWriters = (owner: string) => owner.startsWith(`${writer}:`);
+  const wrong =
+    (next.owner !== '' && !isWriters(next.owner)) ||
+    (last.owner !== '' && next.owner !== last.owner && !isWriters(last.owner) && last.expiresAtMs > nowMs) ||
+    (last.owner !== '' && next.owner === '' && !isWriters(last.owner)) ||
+    next.epoch < last.epoch;
+  if (wrong) {
+    const lease = `the lease of ${last.owner} until ${last.expiresAtMs} (now ${nowMs})`;
+    world.violated('no stale write takes effect', `${nameOf(watch)} was written by ${writer} under ${lease}`);
+  }
+}
+
+/** A gap holds no record that could still be read. */
+function checkGap(witness: OutWitness, watch: Watch, gap: Range & { cause: string }): void {
+  const { records, earliest } = partitionOf(witness, watch);
+  for (const { offset } of records) {
+    if (offset < earliest || offset < gap.from || offset >= gap.to || gap.cause === 'recreated') continue;
+    if (watch.taken.has(offset) || watch.letters.has(offset)) continue;
+    witness.world.violated(
+      'gaps are true',
+      `${nameOf(watch)}/${offset} is in a gap (${gap.cause}) but readable`,
+    );
+  }
+}
+
+function sawParked(witness: OutWitness, watch: Watch, { before, after, writer }: TableWrite): void {
+  const { world, tables } = witness;
+  const { partitionKey, rowKey } = (after ?? before) as Entity;
+  if (rowKey === 'fence' && before?.holder !== after?.holder) checkOpening(witness, watch, writer.name);
+  if (!/^\d+$/.test(rowKey)) return;
+  const offset = Number(rowKey);
+  const holder = String(tables.row('parked', partitionKey, 'fence')?.holder ?? '');
+  if (!holder.includes(writer.name)) {
+    world.violated(
+      'no stale write takes effect',
+      `${nameOf(watch)}/${offset} was parked by ${writer.name}, not ${holder}`,
+    );
+  }
+  if (after !== undefined) {
+    watch.parked.add(offset);
+    const { parkedMax } = watch.plan;
+    if (watch.parked.size > parkedMax + underwayMax(watch.plan)) {
+      world.violated('limits are kept', `${nameOf(watch)} has ${watch.parked.size} parked, of ${parkedMax}`);
+    }
+    return;
+  }
+  watch.parked.delete(offset);
+  const record = partitionOf(witness, watch).records.find((each) => each.offset === offset);
+  const finished = watch.standing !== undefined && isFinished(watch.standing, offset);
+  if (record !== undefined && finished && !isJustified(witness, watch, record)) {
+    world.violated('nothing parked is forgotten', `${nameOf(watch)}/${offset} is no longer parked`);
+  }
+}
+
+/** Once a holder has taken over what is parked, nobody takes it over whose claim is older. */
+function checkOpening({ world }: OutWitness, watch: Watch, writer: string): void {
+  const claimed = watch.claims.get(writer) ?? -1;
+  if (claimed < watch.opened) {
+    const lease = `its lease is of epoch ${claimed}, and that of ${watch.opened} has opened it`;
+    world.violated(
+      'no stale write takes effect',
+      `${nameOf(watch)}: ${writer} opened what is parked: ${lease}`,
+    );
+  }
+  watch.opened = Math.max(watch.opened, claimed);
+}
+
+/** No attempt begins unless the lease outlasts it. */
+function checkLease({ world }: OutWitness, watch: Watch, { caller, request }: Sent): void {
+  const leftMs = (watch.leases.get(caller.name) ?? 0) - caller.clock.now();
+  if (leftMs >= request.timeoutMs) return;
+  world.violated(
+    'a lease outlasts its attempts',
+    `${nameOf(watch)}: ${caller.name} begins an attempt of ${request.timeoutMs} ms with ${leftMs} ms of its lease left`,
+  );
+}
+
+/** An endpoint that was stopped is left alone, once everybody had the time to look. */
+function checkStopped({ world, tables }: OutWitness, { subscription, caller }: Sent): void {
+  const endpoint = tables.row('checkpoints', subscription, 'endpoint');
+  if (endpoint === undefined) return;
+  const { state, sinceMs } = endpoint;
+  if (state !== 'paused' && state !== 'disabled') return;
+  const longMs = world.nowMs() - Number(sinceMs) - world.plan.skewMs;
+  if (longMs < stopWithinMs || world.nowMs() - caller.thawedMs < stopWithinMs) return;
+  world.violated(
+    'a stop takes hold',
+    `${subscription} has been ${state} for ${longMs} ms, and ${caller.name} sends`,
+  );
+}
+
+/** No instance sends faster than it may; a second's worth may have been saved up. */
+function checkRate(
+  { world }: OutWitness,
+  { subscription, caller }: Sent,
+  sentMs: Map<string, number[]>,
+): void {
+  const { ratePerSecond } = world.plan.subscriptions.find(({ name }) => name === subscription) ?? {};
+  if (ratePerSecond === undefined) return;
+  const name = `${subscription} ${caller.name}`;
+  const nowMs = world.nowMs();
+  const recent = (sentMs.get(name) ?? []).filter((atMs) => atMs > nowMs - 1_000);
+  recent.push(nowMs);
+  sentMs.set(name, recent);
+  if (recent.length > ratePerSecond * 2 + 1) {
+    world.violated('limits are kept', `${name} sends ${recent.length} in a second, of ${ratePerSecond}`);
+  }
+}
+
+/** Looks at a request as a whole, and tells which records it carries. */
+function sawRequest({ world }: OutWitness, { subscription, request }: Arrival): readonly Place[] {
+  const places = placesOf(request);
+  const id = request.headers['webhook-id'] ?? '';
+  const named = placeOfWebhookId(id);
+  const [first] = places;
+  if (first === undefined) world.violated('deliveries say what they are', `${subscription} got ${id}`);
+  else if (named !== undefined && (places.length > 1 || placeOf(named) !== placeOf(first))) {
+    world.violated('webhook-id names the record', `${id} stands for ${placeOf(first)}`);
+  }
+  return places;
+}
+
+function sawRecord(witness: OutWitness, watch: Watch, offset: number, arrival: Arrival): void {
+  const { world } = witness;
+  const record = partitionOf(witness, watch).records.find((each) => each.offset === offset);
+  if (record === undefined) {
+    world.violated('only records are delivered', `${nameOf(watch)}/${offset}`);
+    return;
+  }
+  if (isUnwanted(witness, watch, record)) {
+    world.violated('filters hold', `${nameOf(watch)}/${offset} is not wanted`);
+  }
+  if (watch.heard.has(offset)) sawAgain(witness, watch, offset, arrival);
+  if (arrival.status < 200 || arrival.status > 299) return;
+  if (!watch.taken.has(offset)) checkOrder(witness, watch, record);
+  watch.taken.add(offset);
+  if (arrival.heard && arrival.caller.alive && !arrival.caller.frozen) watch.heard.add(offset);
+}
+
+/** What was taken is sent again only after a crash or a lost lease, and then no more than one window. */
+function sawAgain({ world }: OutWitness, watch: Watch, offset: number, arrival: Arrival): void {
+  if (arrival.caller.name.startsWith(operatorName)) return;
+  const epoch = watch.standing?.epoch ?? 0;
+  const again = watch.again.get(epoch) ?? new Set();
+  watch.again.set(epoch, again);
+  again.add(offset);
+  const calm = Object.keys(world.plan.faults).length === 0 && world.plan.skewMs === 0;
+  const most = calm ? 0 : world.plan.drain.windowRecords;
+  if (again.size > most) {
+    world.violated(
+      'duplicates are bounded',
+      `${nameOf(watch)}: ${again.size} records that were known to be taken came again in epoch ${epoch}, of ${most}`,
+    );
+  }
+}
+
+/** Whatever comes before a record in its lane must be settled when an endpoint takes it for the first time. */
+function checkOrder(witness: OutWitness, watch: Watch, record: LoggedRecord): void {
+  const { ordering } = watch.plan;
+  if (ordering === 'none' || (ordering === 'key' && record.key === null)) return;
+  const { records, earliest } = partitionOf(witness, watch);
+  const nameOfLane = ({ key }: LoggedRecord) => (ordering === 'key' ? `key ${key}` : '');
+  for (; watch.laned < records.length; watch.laned += 1) {
+    const each = records[watch.laned] as LoggedRecord;
+    const lane = watch.lanes.get(nameOfLane(each));
+    if (lane === undefined) watch.lanes.set(nameOfLane(each), { offsets: [each.offset], settled: 0 });
+    else lane.offsets.push(each.offset);
+  }
+  const lane = watch.lanes.get(nameOfLane(record));
+  if (lane === undefined) return;
+  const isSettled = (offset: number) =>
+    offset < earliest ||
+    isGivenUp(watch, offset) ||
+    watch.taken.has(offset) ||
+    isUnwantedAt(witness, watch, offset);
+  for (; lane.settled < lane.offsets.length; lane.settled += 1) {
+    const offset = lane.offsets[lane.settled] as number;
+    if (offset >= record.offset) break;
+    if (isSettled(offset)) continue;
+    witness.world.violated(
+      'order is kept',
+      `${nameOf(watch)}: ${record.offset} was taken before ${offset} of ${nameOfLane(record) || 'the partition'}`,
+    );
+    return;
+  }
+}
+
+/** Delivered, filtered, given up, parked, or lost and recorded as such. */
+function isJustified(witness: OutWitness, watch: Watch, record: LoggedRecord): boolean {
+  const { offset } = record;
+  const inGap = watch.standing?.gaps.some(({ from, to }) => offset >= from && offset < to) ?? false;
+  return (
+    watch.taken.has(offset) ||
+    watch.parked.has(offset) ||
+    inGap ||
+    isGivenUp(watch, offset) ||
+    isUnwanted(witness, watch, record)
+  );
+}
+
+function isGivenUp(watch: Watch, offset: number): boolean {
+  return (
+    offset < watch.start ||
+    watch.letters.has(offset) ||
+    watch.skipped.some(({ from, to }) => offset >= from && offset < to)
+  );
+}
+
+/** Only whole events have a subject by which they can be told. */
+function isUnwanted(witness: OutWitness, { plan }: Watch, record: LoggedRecord): boolean {
+  return (
+    record.topic === topics.orders &&
+    plan.unwantedKey !== undefined &&
+    eventOf(witness, record)?.key === plan.unwantedKey
+  );
+}
+
+function isUnwantedAt(witness: OutWitness, watch: Watch, offset: number): boolean {
+  const record = partitionOf(witness, watch).records.find((each) => each.offset === offset);
+  return record !== undefined && isUnwanted(witness, watch, record);
+}
+
+function eventOf({ work }: OutWitness, record: LoggedRecord): SentEvent | undefined {
+  return record.event === undefined ? undefined : work.event(record.event);
+}
+
+function partitionOf({ log }: OutWitness, { topic, partition }: Watch): LogPartition {
+  return log.topics.get(topic)?.partitions[partition] ?? noPartition;
+}
+
+const noPartition: LogPartition = { records: [], earliest: 0, latest: 0, past: [] };
+
+function nameOf({ plan, topic, partition }: Watch): string {
+  return `${plan.name} ${topic}/${partition}`;
+}
+
+function isFinished({ nextOffset, finished }: Standing, offset: number): boolean {
+  return offset < nextOffset || finished.some(({ from, to }) => offset >= from && offset < to);
+}
+
+/** Reads a checkpoint's entity, by itself: what is checked is not asked. */
+function readStanding(entity: Entity): Standing {
+  const nextOffset = Number(entity.nextOffset);
+  let last = nextOffset;
+  const finished = String(entity.finished ?? '')
+    .split(' ')
+    .filter((part) => part !== '')
+    .map((part) => {
+      const [skip, length] = part.split('+').map(Number);
+      const from = last + (skip ?? 0);
+      last = from + (length ?? 0);
+      return { from, to: last };
+    });
+  const gaps = JSON.parse(String(entity.gaps)) as { fromOffset: string; toOffset: string; cause: string }[];
+  return {
+    nextOffset,
+    finished,
+    gaps: gaps.map(({ fromOffset, toOffset, cause }) => ({
+      from: Number(fromOffset),
+      to: Number(toOffset),
+      cause,
+    })),
+    epoch: Number(entity.epoch),
+    owner: String(entity.leaseOwner),
+    expiresAtMs: Number(entity.leaseExpiresAtMs),
+    parkedCount: (JSON.parse(String(entity.parked)) as { count: number }).count,
+  };
+}

@@ -1,0 +1,112 @@
+import { parseArgs } from 'node:util';
+import { findMutants, type MutantResult, mutantSeedsMax } from './mutants.ts';
+import { planOf } from './plan.ts';
+import { run } from './run.ts';
+import { runSeeds, type Tally } from './seeds.ts';
+import { shrink } from './shrink.ts';
+import { describePlan, tellTimeline } from './timeline.ts';
+
+/**
+ * `npm run simulate -- [--seeds N] [--from N] [--seed N] [--minutes M] [--workers N] [--json] [--mutants [NAME…]]`
+ *
+ * Lives many seeds, or one with its whole timeline, or applies deliberate faults and tells how soon each is found.
+ * Ends with 1 when a promise was broken, or a mutant was not found.
+ */
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seeds: { type: 'string', default: '2000' },
+    from: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    minutes: { type: 'string' },
+    workers: { type: 'string' },
+    failures: { type: 'string', default: '10' },
+    json: { type: 'boolean', default: false },
+    mutants: { type: 'boolean', default: false },
+    'no-shrink': { type: 'boolean', default: false },
+  },
+});
+
+/** Lines of a timeline that are shown of a failure; `--seed` shows all. */
+const shownLinesMax = 300;
+
+const minutes = values.minutes === undefined ? {} : { minutes: integer('minutes', values.minutes) };
+if (values.mutants) process.exitCode = await runMutants();
+else if (values.seed !== undefined) process.exitCode = await runOne(integer('seed', values.seed));
+else process.exitCode = await runMany();
+
+async function runMany(): Promise<number> {
+  const startedAtMs = performance.now();
+  const tally = await runSeeds({
+    from: integer('from', values.from),
+    count: integer('seeds', values.seeds),
+    failuresMax: integer('failures', values.failures),
+    ...minutes,
+    ...(values.workers !== undefined && { workers: integer('workers', values.workers) }),
+  });
+  const tookSeconds = (performance.now() - startedAtMs) / 1000;
+  if (values.json) console.log(JSON.stringify({ ...tally, tookSeconds }));
+  else showTally(tally, tookSeconds);
+  const [first] = tally.failures;
+  if (first === undefined) return 0;
+  if (!values.json && !values['no-shrink']) await showShortest(first.seed);
+  return 1;
+}
+
+function showTally(tally: Tally, tookSeconds: number): void {
+  const { runs, events, records, deliveries, steps, livedMs, struck, failures } = tally;
+  console.log(`${runs} runs in ${tookSeconds.toFixed(1)} s: ${(runs / tookSeconds).toFixed(1)} runs/s`);
+  console.log(`${events} events, ${records} records, ${deliveries} deliveries, ${steps} steps`);
+  console.log(`${(livedMs / 3_600_000).toFixed(1)} hours of virtual time`);
+  console.log('faults injected:');
+  for (const [fault, times] of Object.entries(struck).sort()) console.log(`  ${fault.padEnd(30)} ${times}`);
+  if (failures.length === 0) console.log('no promise was broken');
+  for (const { seed, invariant, detail } of failures) console.log(`seed ${seed}: ${invariant}: ${detail}`);
+}
+
+async function showShortest(seed: number): Promise<void> {
+  console.log(`\nthe shortest history of seed ${seed} that was found:`);
+  const shortest = await shrink(await run(planOf(seed, minutes)));
+  const { lines } = await tellTimeline(shortest.plan);
+  console.log(describePlan(shortest.plan));
+  if (lines.length > shownLinesMax) console.log(`(the last ${shownLinesMax} of ${lines.length} lines)`);
+  console.log(lines.slice(-shownLinesMax).join('\n'));
+}
+
+async function runOne(seed: number): Promise<number> {
+  const { result, lines, digest } = await tellTimeline(planOf(seed, minutes));
+  const { plan, violation, events, records, deliveries } = result;
+  if (values.json) {
+    console.log(JSON.stringify({ plan, violation, events, records, deliveries, digest }));
+    return violation === undefined ? 0 : 1;
+  }
+  console.log(describePlan(plan));
+  console.log(lines.join('\n'));
+  console.log(`${events} events, ${records} records, ${deliveries} deliveries; digest ${digest}`);
+  if (violation === undefined) return 0;
+  console.log(`broken: ${violation.invariant}: ${violation.detail}`);
+  if (!values['no-shrink']) await showShortest(seed);
+  return 1;
+}
+
+async function runMutants(): Promise<number> {
+  const show = ({ name, seeds, invariant }: MutantResult) =>
+    console.log(
+      `${name.padEnd(50)} ${seeds === undefined ? 'NOT FOUND' : `seed ${seeds}`.padEnd(10)} ${invariant ?? ''}`,
+    );
+  const results = await findMutants(positionals, values.json ? () => undefined : show);
+  const missed = results.filter(({ seeds }) => seeds === undefined);
+  if (values.json) console.log(JSON.stringify(results));
+  else
+    console.log(
+      `${results.length - missed.length} of ${results.length} found within ${mutantSeedsMax} seeds`,
+    );
+  return missed.length === 0 ? 0 : 1;
+}
+
+function integer(name: string, text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 0)
+    throw new Error(`--${name} must be a whole number, not "${text}"`);
+  return number;
+}

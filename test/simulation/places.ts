@@ -1,0 +1,33 @@
+import type { HttpRequest } from '../../src/shared/http.ts';
+import { placeProperty } from './topic-log.ts';
+
+/** Where a record stands in the log. */
+export interface Place {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+const marker = new RegExp(`${placeProperty}\\\\?":\\\\?"([\\w.-]+)/(\\d+)/(\\d+)`, 'g');
+const webhookId = /^([\w~-]+)_(\d+)_(\d+)$/;
+
+/** The records that a delivery carries, in its order: by what they say of themselves, or else by the webhook-id. */
+export function placesOf({ body = '', headers }: HttpRequest): readonly Place[] {
+  const text = typeof body === 'string' ? body : Buffer.from(body).toString('utf8');
+  const places = [...text.matchAll(marker)].map(([, topic = '', partition, offset]) => ({
+    topic,
+    partition: Number(partition),
+    offset: Number(offset),
+  }));
+  if (places.length > 0) return places;
+  const place = placeOfWebhookId(headers['webhook-id'] ?? '');
+  return place === undefined ? [] : [place];
+}
+
+/** The record that a webhook-id names; undefined for that of a batch. */
+export function placeOfWebhookId(id: string): Place | undefined {
+  const found = webhookId.exec(id);
+  if (found === null) return undefined;
+  const [, topic = '', partition, offset] = found;
+  return { topic: topic.replaceAll('~', '.'), partition: Number(partition), offset: Number(offset) };
+}

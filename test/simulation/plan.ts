@@ -1,0 +1,83 @@
+import type { DrainLimits } from '../../src/drain/drain.ts';
+import { createChance } from './chance.ts';
+import { type Fault, faultRatesMax, faults } from './faults.ts';
+import type { ProxyManner } from './proxy.ts';
+import { planSubscriptions, type SubscriptionPlan } from './subscriptions.ts';
+import { topics } from './topics.ts';
+
+/** Everything about a run that is decided before it begins. All of it comes from the seed, until it is shrunk. */
+export interface Plan {
+  readonly seed: number;
+  /** Virtual minutes until the world heals. */
+  readonly minutes: number;
+  readonly instances: number;
+  /** How far the clocks of instances may be wrong, in milliseconds. */
+  readonly skewMs: number;
+  readonly producers: number;
+  /** Events that all producers send together. */
+  readonly events: number;
+  /** Rates; what is missing never strikes. */
+  readonly faults: Readonly<Partial<Record<Fault, number>>>;
+  readonly proxy: ProxyManner;
+  /** Partitions of each topic. */
+  readonly partitions: number;
+  readonly ingest: IngestPlan;
+  /** How drains are started: all in the timer's run, or one message a partition. */
+  readonly drainMode: 'inline' | 'queue';
+  readonly drain: DrainLimits;
+  readonly subscriptions: readonly SubscriptionPlan[];
+}
+
+export interface IngestPlan {
+  readonly ordering: 'strict' | 'relaxed';
+  /** The topic is missing in the beginning, and the bridge makes it. */
+  readonly createsTopic: boolean;
+  readonly batchRecordsMax: number;
+  readonly callsMax: number;
+  readonly inFlightRequestsMax: number;
+}
+
+/** The plan of a seed: in most of them only some things go wrong, in a few nothing, in a few everything. */
+export function planOf(seed: number, options: { readonly minutes?: number | undefined } = {}): Plan {
+  const chance = createChance(seed, 'plan');
+  const share = chance.oneOf([0, 0.15, 0.3, 0.3, 0.5, 0.5, 1]);
+  const intensity = chance.oneOf([0.1, 0.3, 0.6, 1]);
+  const rates: Partial<Record<Fault, number>> = {};
+  for (const fault of faults) {
+    const rate = faultRatesMax[fault] * intensity * (0.2 + 0.8 * chance.next());
+    if (chance.happens(share)) rates[fault] = rate;
+  }
+  return {
+    seed,
+    minutes: options.minutes ?? chance.integer(1, 5),
+    instances: chance.integer(1, 4),
+    skewMs: chance.oneOf([0, 0, 100, 1_000, 30_000]),
+    producers: chance.integer(1, 4),
+    events: chance.integer(5, 120),
+    faults: rates,
+    proxy: {
+      outOfRange: chance.oneOf(['refused', 'failed', 'empty']),
+      nextOffset: chance.happens(0.7),
+      produceAnswer: chance.oneOf(['offsets', 'offsets', 'text']),
+      pageForm: chance.oneOf(['object', 'array']),
+    },
+    partitions: chance.integer(1, 3),
+    drainMode: chance.oneOf(['inline', 'queue']),
+    drain: {
+      // At least twice the longest attempt, as the configuration asks.
+      budgetMs: chance.oneOf([30_000, 60_000]),
+      leaseMs: chance.oneOf([30_000, 60_000]),
+      partitionsMax: chance.oneOf([1, 2, 8]),
+      pageRecords: chance.oneOf([2, 7, 1_000]),
+      windowRecords: chance.oneOf([2, 5, 20, 1_000]),
+    },
+    subscriptions: planSubscriptions(chance, [topics.orders, topics.metrics]),
+    ingest: {
+      ordering: chance.oneOf(['strict', 'relaxed']),
+      createsTopic: chance.happens(0.2),
+      batchRecordsMax: chance.oneOf([2, 5, 500]),
+      callsMax: chance.integer(1, 3),
+      inFlightRequestsMax: chance.oneOf([2, 100]),
+    },
+  };
+}

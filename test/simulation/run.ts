@@ -1,0 +1,132 @@
+import { createBridge } from './bridge.ts';
+import { createEndpoints, type EndpointsModel } from './endpoints.ts';
+import { everyMinute } from './every-minute.ts';
+import type { Fault } from './faults.ts';
+import { startHost } from './host.ts';
+import { type Instance, operatorName, startInstance } from './instance.ts';
+import { checkIn, type InWitness, restlessIn, watchIn } from './invariants-in.ts';
+import { checkOut, restlessOut, watchOut } from './invariants-out.ts';
+import { withoutMachine } from './machine.ts';
+import { startOperators } from './operators.ts';
+import type { Plan } from './plan.ts';
+import { createProxy, type ProxyModel } from './proxy.ts';
+import { createQueue } from './queue.ts';
+import { startStrangers } from './strangers.ts';
+import { createTables, type TablesModel } from './tables.ts';
+import { createTopicLog, type TopicLog } from './topic-log.ts';
+import { topics } from './topics.ts';
+import { startWork } from './work.ts';
+import { beginningMs, createWorld, type Violation, type World } from './world.ts';
+
+/** What a run came to. */
+export interface RunResult {
+  readonly plan: Plan;
+  readonly violation: Violation | undefined;
+  readonly events: number;
+  readonly records: number;
+  readonly deliveries: number;
+  readonly steps: number;
+  /** Virtual milliseconds. */
+  readonly livedMs: number;
+  readonly struck: ReadonlyMap<Fault, number>;
+}
+
+const flushEveryMs = 10_000;
+const drainEveryMs = 10_000;
+const awayMsMax = 60_000;
+/** After the world has healed it must be at rest within this. */
+const restWithinMs = 20 * 60_000;
+const lookEveryMs = 5_000;
+
+/** Lives one plan through, from the first event to rest. */
+export async function run(plan: Plan, tell?: (line: string) => void): Promise<RunResult> {
+  const world = createWorld(plan, tell);
+  const log = createTopicLog(world);
+  let done = { events: 0, deliveries: 0 };
+  const unheard: unknown[] = [];
+  const onUnheard = (error: unknown) => unheard.push(error);
+  process.on('unhandledRejection', onUnheard);
+  const reached = await withoutMachine(world.nowMs, async () => {
+    done = await live(world, log);
+  });
+  // Node tells of rejections that nobody heard once nothing else is to be done.
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('unhandledRejection', onUnheard);
+  for (const error of unheard) world.violated('no rejection is unheard', String(error));
+  for (const { what } of reached) world.violated('nothing reads the machine', what);
+  let records = 0;
+  for (const { partitions } of log.topics.values()) {
+    for (const partition of partitions) records += partition.records.length;
+  }
+  const { violation, steps, struck } = world;
+  const livedMs = world.nowMs() - beginningMs;
+  return { plan, violation, ...done, records, steps, livedMs, struck };
+}
+
+async function live(world: World, log: TopicLog): Promise<{ events: number; deliveries: number }> {
+  const { plan } = world;
+  const proxy = createProxy(world, log);
+  const tables = createTables(world);
+  const endpoints = createEndpoints(world);
+  if (!plan.ingest.createsTopic) log.create(topics.orders, plan.partitions);
+  log.create(topics.metrics, plan.partitions);
+  const start = (instance: Instance) => createBridge({ world, proxy, tables, endpoints }, instance);
+  const host = startHost(world, start);
+  const queue = createQueue(world, host);
+  const work = startWork(world, host);
+  const witness: InWitness = { world, log, tables, work };
+  watchIn(witness);
+  const out = watchOut(witness, endpoints);
+  let deliveries = 0;
+  endpoints.onArrival(() => {
+    deliveries += 1;
+  });
+
+  host.timer('flushOutbox', flushEveryMs, (bridge) => bridge.flush());
+  host.timer('drain', drainEveryMs, async (bridge) => {
+    if (plan.drainMode === 'inline') await bridge.drain();
+    else queue.put(await bridge.plan());
+  });
+  startOperators(world, { bridge: start(startInstance(world, operatorName, 0)), tables, log });
+  startStrangers(world, log);
+  startWeather(world, { proxy, tables, endpoints, log });
+
+  await world.live(beginningMs + plan.minutes * 60_000);
+  world.heal();
+  let unrest: string | undefined;
+  const look = () => {
+    unrest = restlessIn(witness) ?? restlessOut(out);
+    if (unrest !== undefined) world.after(lookEveryMs, look);
+  };
+  look();
+  const came = await world.live(world.nowMs() + restWithinMs, () => unrest === undefined);
+  if (!came) {
+    world.violated('the world comes to rest', `not within ${restWithinMs / 60_000} minutes: ${unrest}`);
+  }
+  if (world.violation === undefined) checkIn(witness);
+  if (world.violation === undefined) checkOut(out);
+  return { events: work.events.length, deliveries };
+}
+
+/** Lets what is outside be away now and then, and takes from topics what is old. */
+function startWeather(
+  world: World,
+  models: { proxy: ProxyModel; tables: TablesModel; endpoints: EndpointsModel; log: TopicLog },
+): void {
+  const chance = world.chance('weather');
+  const forMs = () => chance.integer(1_000, awayMsMax);
+  everyMinute(world, 'proxy is away', () => models.proxy.goAway(forMs()));
+  everyMinute(world, 'tables are away', () => models.tables.goAway(forMs()));
+  everyMinute(world, 'endpoint is away', () =>
+    models.endpoints.goAway(chance.oneOf(world.plan.subscriptions).name, forMs()),
+  );
+  everyMinute(world, 'log moves its retention', () => {
+    const topic = chance.oneOf([...models.log.topics.values()]);
+    const number = chance.integer(0, topic.partitions.length - 1);
+    const partition = topic.partitions[number];
+    if (partition === undefined) return;
+    const earliest = chance.integer(partition.earliest, partition.latest);
+    world.note('log', () => `${topic.name}/${number} begins at ${earliest} now`);
+    models.log.retain(topic, number, earliest);
+  });
+}

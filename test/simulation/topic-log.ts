@@ -1,0 +1,148 @@
+import type { Chance } from './chance.ts';
+import { hashOf } from './chance.ts';
+import type { World } from './world.ts';
+
+/** A record as the log keeps it, whatever retention has taken from those who read. */
+export interface LoggedRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: string | null;
+  readonly value: string | null;
+  readonly atMs: number;
+  /** The event that it holds, by the name that its producer gave it. */
+  readonly event: string | undefined;
+}
+
+/** A partition's bounds at a time. */
+interface Bounds {
+  readonly atMs: number;
+  readonly earliest: number;
+  readonly latest: number;
+}
+
+/** A partition of the log: everything that was ever written, and from where on it can still be read. */
+export interface LogPartition {
+  readonly records: LoggedRecord[];
+  earliest: number;
+  latest: number;
+  /** The bounds that were, the oldest first. */
+  readonly past: Bounds[];
+}
+
+export interface LogTopic {
+  readonly name: string;
+  readonly partitions: readonly LogPartition[];
+}
+
+/** A record that is to be written. */
+export interface NewRecord {
+  readonly value: unknown;
+  readonly key?: string;
+  readonly partition?: number;
+}
+
+/** The log behind the proxy, and the witness of what it ever held. */
+export interface TopicLog {
+  readonly topics: ReadonlyMap<string, LogTopic>;
+  create(name: string, partitions: number): void;
+  /** Where a record of this key and partition goes. */
+  partitionFor(topic: LogTopic, record: NewRecord): number;
+  append(topic: LogTopic, partition: number, record: NewRecord): LoggedRecord;
+  /** Takes the oldest records of a partition from those who read. */
+  retain(topic: LogTopic, partition: number, earliest: number): void;
+  /** Records of an event, in the order in which they were written. */
+  of(event: string): readonly LoggedRecord[];
+}
+
+/** The property by which every record that is JSON says where it stands, so that a receiver's witness knows. */
+export const placeProperty = 'simplace';
+
+/** Written as in `orders/0/17`. */
+export function placeOf(record: { topic: string; partition: number; offset: number | bigint }): string {
+  return `${record.topic}/${record.partition}/${record.offset}`;
+}
+
+export function createTopicLog(world: World): TopicLog {
+  const topics = new Map<string, LogTopic>();
+  const byEvent = new Map<string, LoggedRecord[]>();
+  const chance: Chance = world.chance('log');
+
+  function changed(partition: LogPartition): void {
+    partition.past.push({ atMs: world.nowMs(), earliest: partition.earliest, latest: partition.latest });
+  }
+
+  /** Offsets without a record: compaction, and the markers of transactions. */
+  function leaveOut(partition: LogPartition): void {
+    if (world.strikes('log leaves offsets out')) partition.latest += chance.integer(1, 3);
+  }
+
+  return {
+    topics,
+    create(name, count) {
+      const partitions = Array.from({ length: count }, () => ({
+        records: [],
+        earliest: 0,
+        latest: 0,
+        past: [],
+      }));
+      topics.set(name, { name, partitions });
+      for (const partition of partitions) changed(partition);
+    },
+    partitionFor(topic, { key, partition }) {
+      if (partition !== undefined) return partition;
+      const count = topic.partitions.length;
+      return key === undefined ? chance.integer(0, count - 1) : hashOf(key) % count;
+    },
+    append(topic, number, { value, key }) {
+      const partition = topic.partitions[number] as LogPartition;
+      leaveOut(partition);
+      const offset = partition.latest;
+      const record: LoggedRecord = {
+        topic: topic.name,
+        partition: number,
+        offset,
+        key: key ?? null,
+        value: textOf(value, placeOf({ topic: topic.name, partition: number, offset })),
+        atMs: world.nowMs(),
+        event: eventOf(value),
+      };
+      partition.records.push(record);
+      partition.latest += 1;
+      leaveOut(partition);
+      changed(partition);
+      if (record.event !== undefined) {
+        const known = byEvent.get(record.event);
+        if (known === undefined) byEvent.set(record.event, [record]);
+        else known.push(record);
+      }
+      return record;
+    },
+    retain(topic, number, earliest) {
+      const partition = topic.partitions[number] as LogPartition;
+      partition.earliest = earliest;
+      changed(partition);
+    },
+    of: (event) => byEvent.get(event) ?? [],
+  };
+}
+
+/** Values come back as text. What is an object says where it stands. */
+function textOf(value: unknown, place: string): string | null {
+  if (value === null) return null;
+  if (typeof value === 'object') return JSON.stringify({ ...value, [placeProperty]: place });
+  return typeof value === 'string' ? `${value} ${placeProperty}":"${place}"` : JSON.stringify(value);
+}
+
+/** Events name themselves in their data, so that records which hold only the data name them too. */
+export function eventOf(value: unknown): string | undefined {
+  const data = property(value, 'data') ?? value;
+  const event = property(data, 'event');
+  return typeof event === 'string' ? event : undefined;
+}
+
+function property(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null && name in value
+    ? (value as Record<string, unknown>)[name]
+    : undefined;
+}
