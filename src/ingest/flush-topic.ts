@@ -75,7 +75,9 @@ async function walkBatches(
   const outOfTime = () => clock.now() + limits.produceMs > deadlineMs;
   let lastId: string | undefined;
   while (!outOfTime()) {
-    const page = await outbox.list(topic, limits.pageBatches, lastId);
+    // In strict order everything before this is gone, so whatever stands there now was added late, as by an instance
+    // whose clock is behind, and may be older than what follows.
+    const page = await outbox.list(topic, limits.pageBatches, ordering === 'strict' ? undefined : lastId);
     if (page.length === 0) return 'done';
     for (const batch of page) {
       lastId = batch.id;

@@ -430,3 +430,19 @@ test('a lease whose writing was not answered is taken for its own', async () => 
   await flush({ abandonedLeases });
   assert.deepEqual(produced, [1]);
 });
+
+test('strict: a batch that was added late, behind those produced already, goes before those to come', async () => {
+  const { outbox, add, flush, produced } = setup();
+  await add(['late']);
+  await add(['first']);
+  let pages = 0;
+  const list: typeof outbox.list = async (topic, max, afterId) => {
+    const page = await outbox.list(topic, max, afterId);
+    pages += 1;
+    if (pages === 1) return page.slice(1);
+    if (pages === 2) await add(['next']);
+    return page;
+  };
+  await flush({ outbox: { ...outbox, list } });
+  assert.deepEqual(produced, ['first', 'late', 'next']);
+});
