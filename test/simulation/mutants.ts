@@ -139,9 +139,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'lease shorter than the timeout',
-    file: 'src/drain/saves.ts',
-    text: 'return this.#options.holding.leftMs() > this.#options.attemptMs;',
-    by: 'return this.#options.holding.leftMs() > 0;',
+    file: 'src/drain/drain.ts',
+    text: 'const leaseMs = Math.max(limits.leaseMs, subscription.attemptMs * 2);',
+    by: 'const leaseMs = subscription.attemptMs / 2;',
   },
   {
     name: 'failure to write a dead letter ignored',
