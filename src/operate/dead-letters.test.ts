@@ -99,6 +99,18 @@ test('a payload that is no record fails, and nothing is sent', async () => {
   assert.equal(delivery.requests.length, 0);
 });
 
+test('letters of a subscription that was removed do not go into their topic once more', async () => {
+  const { options, produced } = createOperateWorld();
+  const letter = { origin: 'removed', id: '', topic: 'orders', payload: payloadOf(1) };
+  await options.deadLetters.add({ ...letter, reason: { code: 'c', message: 'm' }, atMs: 1 }, 'a');
+  const { letters } = await redriveDeadLetters(options, { origin: 'removed', max: 10 });
+  assert.deepEqual(
+    letters.map(({ outcome, error }) => [outcome, error]),
+    [['failed', 'there is no subscription "removed" any more; discard it']],
+  );
+  assert.deepEqual(produced, []);
+});
+
 test('letters of the way in are produced again', async () => {
   const { options, produced } = createOperateWorld();
   const letter = { origin: 'ingest:orders', id: '', reason: { code: 'c', message: 'm' }, atMs: 1 };

@@ -21,10 +21,10 @@ export async function redriveLetter(
   const found = await deadLetters.get(origin, key);
   if (found?.state !== 'open') return notOpen(key);
   const delivery = subscriptions.get(origin)?.delivery;
-  const tried =
-    delivery === undefined
-      ? await produceLetter(options, found.letter)
-      : await deliverLetter(delivery, found.letter);
+  let tried: Tried;
+  if (delivery !== undefined) tried = await deliverLetter(delivery, found.letter);
+  else if (isOfTheWayIn(origin)) tried = await produceLetter(options, found.letter);
+  else tried = { outcome: 'failed', error: `there is no subscription "${origin}" any more; discard it` };
   const { outcome, error, attempt } = tried;
   const redriven = outcome === 'redriven';
   if (redriven || attempt !== undefined) {
@@ -33,6 +33,11 @@ export async function redriveLetter(
   }
   report.warn('operate.redrive', { origin, key, outcome, error });
   return { key, outcome, ...(error !== undefined && { error }) };
+}
+
+/** No subscription's name has a colon. What one left behind stands in its topic already, for all that read it. */
+function isOfTheWayIn(origin: string): boolean {
+  return origin.startsWith('ingest:') || origin.startsWith('outbox:');
 }
 
 async function deliverLetter(delivery: Delivery, { payload, attempts = [] }: DeadLetter): Promise<Tried> {
