@@ -23,3 +23,10 @@ test('Retry-After is read as seconds or as a date', () => {
   assert.equal(retryAfterMs('soon', nowMs), undefined);
   assert.equal(retryAfterMs(undefined, nowMs), undefined);
 });
+
+test('a Retry-After that no integer holds is long, and what is neither seconds nor a date says nothing', () => {
+  assert.equal(retryAfterMs('9'.repeat(12), 0), 999_999_999_999_000);
+  for (const header of ['-5', '1.5', '1e9', 'NaN', '120, 120', '1, 2050', '']) {
+    assert.equal(retryAfterMs(header, 0), undefined, header);
+  }
+});
