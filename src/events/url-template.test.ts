@@ -38,6 +38,13 @@ test('no value leads to another path, in whatever spelling', () => {
   }
 });
 
+test('a value that would make a longer URL than servers take makes none', () => {
+  const url = compileUrl('https://h.example/{/x}');
+  assert.equal(typeof url(event({ x: 'a'.repeat(7_000) })), 'string');
+  const problem = url(event({ x: 'ü'.repeat(7_000) }));
+  assert.match(typeof problem === 'string' ? '' : problem.message, /URL of 42018 characters; at most 8000/);
+});
+
 test('no value whatever changes the host, or adds a segment or a parameter', () => {
   const url = compileUrl('https://h.example/a/{/x}/b?q={/x}');
   fc.assert(
@@ -61,6 +68,7 @@ test('values in the host, braces that mean nothing and fragments are refused', (
     ['https://h.example/{Type}', /attribute name/],
     ['https://h.example/{type', /brace/],
     ['https://h.example/#{type}', /fragment/],
+    ['https://user:word@h.example/{type}', /user name or password/],
   ] as const) {
     assert.match(urlTemplateProblem(text) ?? '', problem, text);
   }
