@@ -25,6 +25,8 @@ export interface AttemptOptions {
   readonly writer: Writer;
   /** Headers that never change. */
   readonly headers: Readonly<Record<string, string>>;
+  /** What of an answer is never remembered: some receivers repeat what they were sent. */
+  readonly secrets: readonly string[];
   readonly tokens: Tokens | undefined;
   readonly sign: Sign | undefined;
   readonly handshake: HandshakeConfig | undefined;
@@ -32,6 +34,8 @@ export interface AttemptOptions {
 
 /** Characters of an answer that are remembered. */
 const answerCharsMax = 1_000;
+/** No secret is shorter, and an answer in which each shorter text were hidden could not be read. */
+const secretCharsMin = 6;
 
 /**
  * Makes attempts: one POST each, signed by Standard Webhooks. A token that is answered 401 is renewed, and the
@@ -41,6 +45,7 @@ export function createAttempts(
   options: AttemptOptions,
 ): Required<Pick<Delivery, 'attempt' | 'allowedPerSecond'>> {
   const { send, clock, random, timeoutMs, retry, tokens } = options;
+  const secrets = options.secrets.filter(({ length }) => length >= secretCharsMin);
   const gate = tokens === undefined && options.handshake === undefined ? undefined : createGate(options);
 
   async function post(records: readonly Ready[], startedAtMs: number): Promise<HttpAnswer> {
@@ -49,9 +54,10 @@ export function createAttempts(
     const leftMs = () => Math.max(1, startedAtMs + timeoutMs - clock.now());
     const token = await gate.within(leftMs(), gate.prove());
     const answer = await send({ ...withToken(request, token), timeoutMs: leftMs() });
-    if (answer.status !== 401 || token === undefined || tokens === undefined) return answer;
+    if (token === undefined || tokens === undefined) return answer;
+    if (answer.status !== 401) return without([token], answer);
     const renewed = await gate.within(leftMs(), tokens.replace(token));
-    return send({ ...withToken(request, renewed), timeoutMs: leftMs() });
+    return without([renewed], await send({ ...withToken(request, renewed), timeoutMs: leftMs() }));
   }
 
   return {
@@ -60,7 +66,7 @@ export function createAttempts(
       let answer: HttpAnswer | undefined;
       let reason = '';
       try {
-        answer = await post(readied(prepared), atMs);
+        answer = without(secrets, await post(readied(prepared), atMs));
       } catch (error) {
         // Whatever else is thrown is a defect of the bridge.
         if (!(error instanceof SluiceError)) throw error;
@@ -79,6 +85,15 @@ export function createAttempts(
       return { attempt, verdict: verdictOf(outcome, said) };
     },
     allowedPerSecond: () => gate?.allowedPerSecond(),
+  };
+}
+
+function without(secrets: readonly string[], answer: HttpAnswer): HttpAnswer {
+  const found = secrets.filter((secret) => answer.body.includes(secret));
+  if (found.length === 0) return answer;
+  return {
+    ...answer,
+    body: found.reduce((body, secret) => body.replaceAll(secret, '[secret]'), answer.body),
   };
 }
 

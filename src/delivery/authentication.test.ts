@@ -55,6 +55,36 @@ for (const [auth, name, value] of [
   });
 }
 
+/** Answers with the headers it was sent, as a receiver does whose error pages help to find errors. */
+const echo: AnswerRequest = ({ headers }, response) => response.writeHead(422).end(JSON.stringify(headers));
+
+for (const auth of [
+  { kind: 'apiKey', header: 'x-api-key', value: new Secret('top-secret') },
+  { kind: 'basic', user: 'user', password: new Secret('top-secret') },
+  { kind: 'bearer', token: new Secret('top-secret') },
+] as const) {
+  test(`${auth.kind}: the proof is not remembered with an answer that repeats it`, async (t) => {
+    const receiver = await startReceiver(t, echo);
+    const headers = { 'x-password': 'another-secret', 'x-tenant': 'acme' };
+    const { send } = await openDelivery(t, receiver.url, { endpoint: { auth, headers } });
+    const { attempt } = await send();
+    assert.doesNotMatch(attempt.answer, /-secret|dXNlcjp0b3Atc2VjcmV0/);
+    assert.match(attempt.answer, /"x-password":"\[secret\]","x-tenant":"acme"/);
+  });
+}
+
+test('OAuth 2: the token is not remembered with an answer that repeats it, be it renewed or not', async (t) => {
+  const issuer = await startIssuer(t, () => ({ access_token: 'token-of-an-hour', expires_in: 3_600 }));
+  const auth = oauth2(issuer.url);
+  for (const status of [500, 401]) {
+    const receiver = await startReceiver(t, ({ headers }, response) =>
+      response.writeHead(status).end(`no: ${headers.authorization}`),
+    );
+    const { send } = await openDelivery(t, receiver.url, { endpoint: { auth } });
+    assert.equal((await send()).attempt.answer, 'no: Bearer [secret]');
+  }
+});
+
 test('OAuth 2: deliveries share one token, asked for by client credentials', async (t) => {
   const issuer = await startIssuer(t, token);
   const receiver = await startReceiver(t);

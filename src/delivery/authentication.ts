@@ -39,6 +39,24 @@ export function fixedHeaders(auth: EndpointAuth): Readonly<Record<string, string
   }
 }
 
+/** What of {@link fixedHeaders}, and of requests for tokens, must be read by nobody else. */
+export function secretsOf(auth: EndpointAuth): readonly string[] {
+  switch (auth.kind) {
+    case 'apiKey':
+      return [auth.value.reveal()];
+    case 'basic': {
+      const [, pair = ''] = fixedHeaders(auth).authorization?.split(' ') ?? [];
+      return [pair, auth.password.reveal()];
+    }
+    case 'bearer':
+      return [auth.token.reveal()];
+    case 'oauth2':
+      return [auth.clientSecret.reveal()];
+    default:
+      return [];
+  }
+}
+
 /** The tokens by which requests prove the bridge; undefined where there are none. */
 export function tokensOf(
   auth: EndpointAuth,

@@ -9,7 +9,14 @@ import { createHttpPool } from '../shared/http.ts';
 import type { Secret } from '../shared/secret.ts';
 import type { AcquireToken } from '../shared/tokens.ts';
 import { createAttempts } from './attempt.ts';
-import { type EndpointAuth, fixedHeaders, type ManagedIdentity, tlsOf, tokensOf } from './authentication.ts';
+import {
+  type EndpointAuth,
+  fixedHeaders,
+  type ManagedIdentity,
+  secretsOf,
+  tlsOf,
+  tokensOf,
+} from './authentication.ts';
 import { createWriter, type Form } from './form.ts';
 import type { HandshakeConfig } from './handshake.ts';
 import { createPrepare } from './prepare.ts';
@@ -135,6 +142,8 @@ export async function createDelivery(options: {
         // A receiver that gave its consent finds it by this in every delivery (http-webhook.md, section 4.1.2).
         ...(handshake && { 'webhook-request-origin': handshake.origin }),
       },
+      // A header may hold one too.
+      secrets: [...secretsOf(auth), ...Object.values(endpoint.headers)],
       tokens: tokensOf(auth, { send, clock, timeoutMs, acquireIdentity }),
       sign: createSign(signingSecrets),
       handshake: handshake || undefined,

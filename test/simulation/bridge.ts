@@ -305,6 +305,7 @@ function openDelivery(
       retry,
       writer,
       headers: { 'user-agent': 'sluice' },
+      secrets: [],
       tokens: undefined,
       sign: createSign(endpoint.signingSecrets),
       handshake: undefined,
