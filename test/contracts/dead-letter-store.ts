@@ -107,6 +107,16 @@ function describeKeys(name: string, makeStore: () => Promise<DeadLetterStore>): 
     assert.deepEqual(await store.get('audit-2', key), { letter: undelivered, state: 'open' });
   });
 
+  test(`${name}: there is no letter of a key that no table can hold`, async () => {
+    const store = await makeStore();
+    await store.add(undelivered, key);
+    for (const odd of ['a/b', 'a\\b', 'a#b', 'a?b', 'a\u0000b', '/', 'k'.repeat(10_000)]) {
+      assert.equal(await store.get('audit-2', odd), undefined);
+      assert.equal(await store.get(odd, key), undefined);
+      assert.equal(await store.settle('audit-2', odd, { state: 'discarded' }), false);
+    }
+  });
+
   test(`${name}: a letter that is added again under its key, still open, is the same letter`, async () => {
     const store = await makeStore();
     await store.add(undelivered, key);

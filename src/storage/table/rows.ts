@@ -118,18 +118,28 @@ export function deleteRow(
 }
 
 /** One entity, or the properties of it that `select` names; undefined when there is none. */
-export function readRow(
+export async function readRow(
   table: TableClient,
   partitionKey: string,
   rowKey: string,
   select?: string[],
 ): Promise<Row | undefined> {
+  // The service answers as to a failure of its own.
+  if (!isKey(partitionKey) || !isKey(rowKey)) return undefined;
   return callTable<Row | undefined>(
     table,
     async () =>
       withoutNulls(await table.getEntity(partitionKey, rowKey, select && { queryOptions: { select } })),
     new Map([[notFound, undefined]]),
   );
+}
+
+/** What no key can hold, and how long one can be (learn.microsoft.com, "Understanding the Table service data model"). */
+const noKey = /[/\\#?\p{Cc}]/u;
+const keyCharsMax = 512;
+
+function isKey(text: string): boolean {
+  return text.length <= keyCharsMax && !noKey.test(text);
 }
 
 export interface ListOptions {
