@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createOperateWorld, tryAgain } from '../../test/support/operate-world.ts';
+import { SluiceError } from '../shared/error.ts';
 import { replay } from './replay.ts';
 import type { ReplayRequest } from './requests.ts';
 
@@ -97,6 +98,18 @@ test('a record that is not taken stops its partition there; the other partition 
   assert.equal(outcome.delivered, 8);
 });
 
+test('a partition that cannot be read stops where it is, and says so; the other goes on', async () => {
+  const { options, log } = worldOf(5, 5);
+  const details = { code: 'kafka-rest.refused', message: 'offset 0 is out of range', retryable: false };
+  const read: typeof log.read = (position) =>
+    position.partition === 0 ? Promise.reject(new SluiceError(details)) : log.read(position);
+  const outcome = await replay({ ...options, log: { ...log, read } }, all);
+  const error = 'kafka-rest.refused: offset 0 is out of range';
+  assert.deepEqual(outcome.failures, [{ partition: 0, offset: '0', error }]);
+  assert.deepEqual(outcome.continue, [{ partition: 0, nextOffset: '0', toOffset: '5' }]);
+  assert.equal(outcome.delivered, 5);
+});
+
 test('records refused together go alone, until the refused one is found', async () => {
   const { options, elsewhere } = worldOf(6);
   elsewhere.answer = (records) => {
@@ -141,6 +154,7 @@ for (const [refused, message] of [
   ['https://10.2.0.1/', '10.2.0.1 is not a public address'],
   ['https://2130706433/', '127.0.0.1 is not a public address'],
   ['https://localhost/', 'localhost is not a public address'],
+  ['https://user:word@elsewhere.example.com/', 'must not carry a user name or password'],
   ['elsewhere', 'must begin with https:// and a fixed host: values may stand in path and query'],
 ] as const) {
   test(`nothing is sent to ${refused}`, async () => {

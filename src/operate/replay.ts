@@ -1,6 +1,7 @@
 import type { Delivery, PreparedRecord } from '../delivery/deliver.ts';
 import type { TopicRecord } from '../events/record.ts';
 import { forEachLimited } from '../shared/concurrency.ts';
+import { describeError, SluiceError } from '../shared/error.ts';
 import { settingsElsewhere } from './elsewhere.ts';
 import { offsetOf } from './find-offset.ts';
 import type { OperatedSubscription, OperateOptions } from './ports.ts';
@@ -29,7 +30,7 @@ export interface ReplayOutcome {
     readonly nextOffset: string;
     readonly toOffset: string;
   }[];
-  /** Records that were not taken; `continue` begins with them, so that another call tries them again. */
+  /** Records that were not taken or could not be read; `continue` begins with them, so that another call tries again. */
   readonly failures: readonly {
     readonly partition: number;
     readonly offset: string;
@@ -115,12 +116,19 @@ async function replayPartition(run: Run, part: Part): Promise<void> {
   for (let emptyPages = 0; part.nextOffset < part.toOffset && emptyPages < emptyPagesMax; ) {
     if (clock.now() >= run.untilMs) return;
     const from = part.nextOffset;
-    const page = await log.read({
-      topic: run.topic,
-      partition: part.partition,
-      offset: from,
-      count: pageRecords,
-    });
+    let page: Awaited<ReturnType<typeof log.read>>;
+    try {
+      page = await log.read({
+        topic: run.topic,
+        partition: part.partition,
+        offset: from,
+        count: pageRecords,
+      });
+    } catch (error) {
+      // The log throws these; the other partitions go on, and what they came to is not lost with this one.
+      if (!(error instanceof SluiceError)) throw error;
+      return fail(run, part, from, describeError(error));
+    }
     // A page may begin before the offset that was asked for.
     const records = page.records.filter(({ offset }) => offset >= from && offset < part.toOffset);
     emptyPages = records.length === 0 ? emptyPages + 1 : 0;
