@@ -131,6 +131,13 @@ test('numbers of a test event keep all their digits', async () => {
   assert.match(world.delivery.records[0]?.value ?? '', /"n":12345678901234567890/);
 });
 
+test('a test event that is nested too deeply to be written is a problem', async () => {
+  const body = `{"subscription":"billing","event":{"data":${'['.repeat(20_000)}${']'.repeat(20_000)}}}`;
+  const answer = await operate(async () => createOperateWorld().options, 'testEvent', { query: {}, body });
+  assert.equal(answer.status, 400);
+  assert.match(answer.body, /must not nest more than 1000 levels deep/);
+});
+
 test('a body that is no JSON is a problem', async () => {
   const answer = await operate(async () => createOperateWorld().options, 'pause', { query: {}, body: '{' });
   assert.equal(answer.status, 400);

@@ -1,4 +1,5 @@
 import { parseCloudEvent } from '../events/cloud-event.ts';
+import { isNestedDeeperThan } from '../shared/json.ts';
 import type { OperateOptions } from './ports.ts';
 import { OperateError } from './problem.ts';
 import { failureOf } from './redrive.ts';
@@ -21,6 +22,8 @@ export interface TestEventOutcome {
 
 /** No topic of a subscription has this name, so no receiver takes the `webhook-id` for one it knows. */
 const testTopic = 'sluice.test';
+/** Deeper data could not be written as JSON. */
+const depthMax = 1_000;
 const nothingSent = { status: null, latencyMs: null, answer: '' };
 
 /**
@@ -32,6 +35,9 @@ export async function testEvent(
   { subscription, event: given }: TestEventRequest,
 ): Promise<TestEventOutcome> {
   const { delivery } = subscriptionNamed(options, subscription);
+  if (isNestedDeeperThan(given, depthMax)) {
+    throw new OperateError('invalid-request', `event: must not nest more than ${depthMax} levels deep`);
+  }
   const nowMs = options.clock.now();
   const event = {
     specversion: '1.0',
