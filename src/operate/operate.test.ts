@@ -83,6 +83,13 @@ for (const [what, name, input, status, detail] of [
     /offset:N/,
   ],
   [
+    'a day that no month has',
+    'seek',
+    { body: { subscription: 'billing', to: 'time:2026-02-31' } },
+    400,
+    /offset:N/,
+  ],
+  [
     'a partition without a topic',
     'seek',
     { body: { subscription: 'billing', partition: 0, to: 'latest' } },

@@ -13,8 +13,14 @@ export function parsePosition(text: string): Position | undefined {
   if (text === 'earliest' || text === 'latest') return { kind: text };
   const [kind, value = ''] = [text.slice(0, text.indexOf(':')), text.slice(text.indexOf(':') + 1)];
   if (kind === 'offset' && decimal.test(value)) return { kind, offset: BigInt(value) };
-  const timeMs = isoTime.test(value) ? Date.parse(value) : Number.NaN;
+  const timeMs = isoTime.test(value) && isDay(value.slice(0, 10)) ? Date.parse(value) : Number.NaN;
   return kind === 'time' && !Number.isNaN(timeMs) ? { kind, timeMs } : undefined;
+}
+
+/** `Date.parse` takes 31 February for 3 March. */
+function isDay(date: string): boolean {
+  const timeMs = Date.parse(date);
+  return !Number.isNaN(timeMs) && new Date(timeMs).toISOString().startsWith(date);
 }
 
 const position = z.string().transform((text, context): Position => {
