@@ -1,6 +1,7 @@
 import type { InvocationContext } from '@azure/functions';
 import { createDrain, type Drain, type DrainSummary } from '../drain/drain.ts';
 import { readWorkItem, type WorkItem } from '../drain/work-item.ts';
+import { quote } from '../events/value-problem.ts';
 import { subscriptions } from './deliveries.ts';
 import { clock, config, logOf, once, ownerOf, telemetry } from './instance.ts';
 import { log } from './kafka.ts';
@@ -46,8 +47,7 @@ export async function planDrain(context: InvocationContext): Promise<WorkItem[]>
 export async function drainPartition(message: unknown, context: InvocationContext): Promise<void> {
   const item = readWorkItem(message);
   // It would be no better the next time.
-  if (item === undefined)
-    logOf(context).error('drain.unreadable-message', { message: JSON.stringify(message) });
+  if (item === undefined) logOf(context).error('drain.unreadable-message', { message: quote(message) });
   else await (await drain()).walk(item, contextOf(context));
 }
 
