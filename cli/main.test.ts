@@ -87,6 +87,16 @@ test('status of a subscription that is not there names those that are', async (t
   assert.deepEqual([code, err], [1, 'there is no subscription "bling"; there are: billing']);
 });
 
+test('status says unknown, and fails, where storage is away', async (t) => {
+  const away = { ...empty, deadLetters: null, outbox: null, problems: ['subscription billing: no answer'] };
+  const app = await openTestApp(t, { status: [{ body: away }] });
+  const { code, out } = await app.run(['status']);
+  assert.equal(code, 1);
+  assert.match(out, /Dead letters \(open\): unknown\n\nOutbox: unknown\n\n.*subscription billing: no answer/);
+  const one = await app.run(['status', 'billing']);
+  assert.deepEqual([one.code, /could not be looked at: subscription billing/.test(one.err)], [1, true]);
+});
+
 const view = { state: 'active', since: null, why: '', probeAt: null, openings: 0 };
 const disabled = { ...view, state: 'disabled', why: 'answered 410' };
 

@@ -1,5 +1,5 @@
 import type { PartitionStatus } from '../src/operate/partition-status.ts';
-import type { Status, SubscriptionStatus } from '../src/operate/status.ts';
+import type { DeadLettersStatus, OutboxStatus, Status, SubscriptionStatus } from '../src/operate/status.ts';
 import { OperationError } from './api.ts';
 import { type Command, show } from './command.ts';
 import { duration, grouped, relative, table } from './table.ts';
@@ -9,7 +9,7 @@ export const status: Command = {
   usage: '[subscription]',
   summary: 'what stands, waits and is stuck, and why',
   details: `Lag counts offsets; its age is that of the oldest record that waits. PER MIN compares with an earlier
-status of the same instance, so the first one shows none.`,
+status of the same instance, so the first one shows none. Exit code 1 when no subscription could be looked at.`,
   options: {},
   args: { min: 0, max: 1 },
   async run(context, { args: [name] }) {
@@ -17,10 +17,15 @@ status of the same instance, so the first one shows none.`,
     const subscriptions = all.subscriptions.filter((one) => name === undefined || one.name === name);
     if (name !== undefined && subscriptions.length === 0) {
       const names = all.subscriptions.map((one) => one.name).join(', ') || '(none)';
-      throw new OperationError(`there is no subscription "${name}"; there are: ${names}`);
+      const unseen = all.problems.find((problem) => problem.startsWith(`subscription ${name}: `));
+      throw new OperationError(
+        unseen === undefined
+          ? `there is no subscription "${name}"; there are: ${names}`
+          : `could not be looked at: ${unseen}`,
+      );
     }
     show(context, { ...all, subscriptions }, textOf);
-    return 0;
+    return subscriptions.length === 0 && all.problems.length > 0 ? 1 : 0;
   },
 };
 
@@ -28,13 +33,17 @@ function textOf(all: Status): string {
   const { at, subscriptions, deadLetters, outbox, problems } = all;
   return [
     ...subscriptions.map((one) => subscriptionText(one, at)),
-    `Dead letters (open): ${deadLetters.map(({ origin, open, more }) => `${origin} ${grouped(open)}${more ? '+' : ''}`).join(', ') || 'none'}`,
-    `Outbox: ${outbox.map(outboxText).join(', ') || 'empty'}`,
+    `Dead letters (open): ${deadLetters === null ? 'unknown' : deadLetters.map(lettersText).join(', ') || 'none'}`,
+    `Outbox: ${outbox === null ? 'unknown' : outbox.map(outboxText).join(', ') || 'empty'}`,
     ...problems.map((problem) => `Could not be looked at: ${problem}`),
   ].join('\n\n');
 }
 
-function outboxText({ topic, records, more, error }: Status['outbox'][number]): string {
+function lettersText({ origin, open, more }: DeadLettersStatus): string {
+  return `${origin} ${grouped(open)}${more ? '+' : ''}`;
+}
+
+function outboxText({ topic, records, more, error }: OutboxStatus): string {
   return `${topic} ${grouped(records)}${more ? '+' : ''} records${error === '' ? '' : ` (${error})`}`;
 }
 

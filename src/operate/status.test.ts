@@ -143,4 +143,5 @@ test('what cannot be looked at is a problem of its own, and the rest is shown', 
   });
   assert.deepEqual(status.problems, ['topic orders: Error: no answer', 'outbox: Error: no answer']);
   assert.deepEqual(status.subscriptions[0]?.partitions[0]?.lagRecords, 4);
+  assert.deepEqual([status.deadLetters, status.outbox], [[], null], 'nothing there, and nothing known');
 });

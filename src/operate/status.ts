@@ -10,10 +10,10 @@ import type { OperateOptions } from './ports.ts';
 export interface Status {
   readonly at: string;
   readonly subscriptions: readonly SubscriptionStatus[];
-  /** Open dead letters by origin; origins without any are left out. */
-  readonly deadLetters: readonly { readonly origin: string; readonly open: number; readonly more: boolean }[];
-  /** Topics whose records wait to be produced. */
-  readonly outbox: readonly OutboxStatus[];
+  /** Open dead letters by origin; origins without any are left out. Null: they could not be looked at. */
+  readonly deadLetters: readonly DeadLettersStatus[] | null;
+  /** Topics whose records wait to be produced. Null: they could not be looked at. */
+  readonly outbox: readonly OutboxStatus[] | null;
   /** What could not be looked at, so that the rest is shown all the same. */
   readonly problems: readonly string[];
 }
@@ -27,6 +27,13 @@ export interface SubscriptionStatus {
   readonly parked: number;
   readonly perMinute: number | null;
   readonly partitions: readonly PartitionStatus[];
+}
+
+export interface DeadLettersStatus {
+  readonly origin: string;
+  readonly open: number;
+  /** There are others beyond the bound of counting. */
+  readonly more: boolean;
 }
 
 export interface OutboxStatus {
@@ -68,13 +75,13 @@ export async function readStatus(options: OperateOptions): Promise<Status> {
       subscriptions.push(await readSubscription(options, name, topics, noting));
     }),
   );
-  const deadLetters: Status['deadLetters'][number][] = [];
-  const outbox: OutboxStatus[] = [];
+  let deadLetters: Status['deadLetters'] = null;
+  let outbox: Status['outbox'] = null;
   await noting('dead letters', async () => {
-    deadLetters.push(...(await countDeadLetters(options)));
+    deadLetters = await countDeadLetters(options);
   });
   await noting('outbox', async () => {
-    outbox.push(...(await readOutbox(options)));
+    outbox = await readOutbox(options);
   });
   const order = [...options.subscriptions.keys()];
   return {
@@ -140,8 +147,8 @@ function placesOf(
   }));
 }
 
-async function countDeadLetters({ deadLetters }: OperateOptions): Promise<Status['deadLetters']> {
-  const counts: Status['deadLetters'][number][] = [];
+async function countDeadLetters({ deadLetters }: OperateOptions): Promise<readonly DeadLettersStatus[]> {
+  const counts: DeadLettersStatus[] = [];
   await forEachLimited(await deadLetters.origins(), callsMax, async (origin) => {
     const entries = await deadLetters.list(origin, { max: countedLettersMax + 1, state: 'open' });
     if (entries.length === 0) return;
