@@ -147,6 +147,17 @@ test('a test event that was not delivered is exit code 1', async (t) => {
   assert.deepEqual([code, out], [1, 'failed\nanswered 500\nanswered 500 in 3 ms: oops']);
 });
 
+test('what others have written does not steer the terminal', async (t) => {
+  const outcome = { subscription: 'billing', outcome: 'failed', status: 500, latencyMs: 8, event: {} };
+  const answer = '\u001b[2J\u009b31m\r\u0007é\nnext';
+  const app = await openTestApp(t, { 'test-event': [{ body: { ...outcome, answer } }] });
+  const { out } = await app.run(['test-event', 'billing']);
+  assert.equal(out, 'failed\nanswered 500 in 8 ms: \\u001b[2J\\u009b31m\\u000d\\u0007é\nnext');
+  const { out: json } = await app.run(['test-event', 'billing', '--json']);
+  assert.doesNotMatch(json, /\p{Cc}/u);
+  assert.equal(JSON.parse(json).answer, answer);
+});
+
 const letter = {
   origin: 'billing',
   key: 'orders:0:7',
@@ -313,6 +324,8 @@ test("the local host's own key is never sent anywhere else", async (t) => {
 
 for (const [args, message] of [
   [['stauts'], /there is no command "stauts"/],
+  [['constructor'], /there is no command "constructor"/],
+  [['__proto__'], /there is no command "__proto__"/],
   [['deadletters', 'lst'], /there is no command "deadletters lst"/],
   [['pause'], /usage: sluice pause <subscription>/],
   [['pause', 'a', 'b'], /usage: sluice pause/],

@@ -52,7 +52,12 @@ export interface World {
 }
 
 /** Runs one command line and answers its exit code. */
-export async function runCli(argv: readonly string[], world: World): Promise<number> {
+export async function runCli(argv: readonly string[], terminal: World): Promise<number> {
+  const world: World = {
+    ...terminal,
+    print: (text) => terminal.print(printable(text)),
+    note: (text) => terminal.note(printable(text)),
+  };
   try {
     return await run(argv, world);
   } catch (error) {
@@ -65,9 +70,20 @@ export async function runCli(argv: readonly string[], world: World): Promise<num
   }
 }
 
+/**
+ * Control characters as JSON writes them: a receiver's answer or a sender's event must not steer the operator's
+ * terminal. Within a JSON document they mean what they did.
+ */
+function printable(text: string): string {
+  return text.replace(
+    /(?!\n)\p{Cc}/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
 async function run(argv: readonly string[], world: World): Promise<number> {
   const { name, rest } = splitName(argv);
-  const command = commands[name];
+  const command = commandNamed(name);
   if (command === undefined) {
     const asked = argv.includes('--help') || argv.includes('-h');
     if (!asked && argv.length > 0)
@@ -93,13 +109,17 @@ async function run(argv: readonly string[], world: World): Promise<number> {
   return command.run({ api, clock, print, progress: note, json: given.values.json === true }, given);
 }
 
+function commandNamed(name: string): Command | undefined {
+  return Object.hasOwn(commands, name) ? commands[name] : undefined;
+}
+
 /** A command's name is one word or two. */
 function splitName([first = '', second = '', ...others]: readonly string[]): {
   name: string;
   rest: string[];
 } {
   const pair = `${first} ${second}`;
-  if (commands[pair] !== undefined) return { name: pair, rest: others };
+  if (commandNamed(pair) !== undefined) return { name: pair, rest: others };
   return { name: first, rest: second === '' ? others : [second, ...others] };
 }
 
