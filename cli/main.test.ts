@@ -375,6 +375,13 @@ test('the program itself runs on the Node of this repository and ends with the e
   assert.equal(run([]).status, 2);
 });
 
+test('whoever reads what is printed may stop before its end', () => {
+  const { stderr } = spawnSync('sh', ['-c', '"$0" cli/sluice.js --help | true', process.execPath], {
+    encoding: 'utf8',
+  });
+  assert.equal(stderr, '');
+});
+
 for (const [ms, text] of [
   [80, '80ms'],
   [12_000, '12s'],

@@ -143,6 +143,10 @@ const connectTimeoutMs = 5_000;
 const answerBytesMax = 64 * 1_048_576;
 
 if (import.meta.main) {
+  // Whoever reads may have had enough, as `head` has.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   const pool = createHttpPool({ clock: systemClock, connectionsMax: 1, connectTimeoutMs, answerBytesMax });
   process.exitCode = await runCli(process.argv.slice(2), {
     send: pool.send,
