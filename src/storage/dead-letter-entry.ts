@@ -43,10 +43,15 @@ export function cutDeadLetter({
   const { id, reason } = letter;
   return {
     ...letter,
-    id: id.slice(0, shownCharsMax),
-    reason: { code: reason.code, message: reason.message.slice(0, shownCharsMax) },
+    id: cut(id),
+    reason: { code: reason.code, message: cut(reason.message) },
     attemptCount: attempts?.length ?? 0,
   };
+}
+
+/** A cut may divide a pair of surrogates, and half a character is no text that every table takes. */
+function cut(text: string): string {
+  return text.slice(0, shownCharsMax).toWellFormed();
 }
 
 /** Key number `count` for letters that were added under one key while those before them were settled, or others. */
