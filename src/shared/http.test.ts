@@ -88,6 +88,12 @@ test('a caller who gives up is told so', async (t) => {
   assert.deepEqual([error.failure, error.retryable], ['aborted', false]);
 });
 
+test('what is no HTTP is told in words', async (t) => {
+  const { failure } = await serve(t, (request) => request.socket.end('hello\r\n\r\n'));
+  const { message } = await failure();
+  assert.match(message, /broke \(.*HTTP.*\)$/);
+});
+
 test('a large answer is a failure, unless its status decides', async (t) => {
   const large: RequestListener = (_request, response) => response.end('x'.repeat(2_000));
   const strict = await serve(t, large);

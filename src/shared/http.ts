@@ -253,7 +253,7 @@ function toHttpError(error: unknown, host: string, callerSignal: AbortSignal | u
       cause: error,
     });
   }
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  const code = codeOf(error);
   return connectCodes.has(code)
     ? new HttpError({ failure: 'connect', message: `cannot connect to ${host} (${code})`, cause: error })
     : new HttpError({
@@ -261,6 +261,12 @@ function toHttpError(error: unknown, host: string, callerSignal: AbortSignal | u
         message: `the connection to ${host} broke (${code})`,
         cause: error,
       });
+}
+
+/** A parser of answers says in words alone what it could not read. */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  return 'code' in error && error.code !== undefined ? String(error.code) : error.message;
 }
 
 function refusedAddress(host: string, reason: string): HttpError {
