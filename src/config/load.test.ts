@@ -53,6 +53,23 @@ test('a small configuration is completed by defaults and its references are fill
   assert.equal(config.storage.connectionString.reveal(), 'UseDevelopmentStorage=true');
 });
 
+test('an entry that no schema sees is refused, not left out', () => {
+  const text = JSON.stringify(minimal).replace('"audit":', '"__proto__":');
+  assert.throws(() => parseConfig({ file: 'f', text, settings }), /nothing can have the name "__proto__"/);
+});
+
+test('a connection string that is none is told before a table is asked for', () => {
+  const parseWith = (AzureWebJobsStorage: string) =>
+    parseConfig({ file: 'f', text: JSON.stringify(minimal), settings: { ...settings, AzureWebJobsStorage } });
+  assert.throws(() => parseWith('sluicestorage'), /connectionString: must be a connection string such as/);
+  for (const text of [
+    'DefaultEndpointsProtocol=https;AccountName=a;AccountKey=aw==;EndpointSuffix=core.windows.net',
+    'TableEndpoint=https://a.table.core.windows.net/;SharedAccessSignature=sv=1&sig=2',
+  ]) {
+    assert.ok(parseWith(text));
+  }
+});
+
 test('everything that is wrong is reported at once, with its path and what would be right', () => {
   const message = complaints({
     proxy: {

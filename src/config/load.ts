@@ -45,7 +45,7 @@ export function loadConfig(): BridgeConfig {
 export function parseConfig(input: { file: string; text: string; settings: Settings }): BridgeConfig {
   let json: unknown;
   try {
-    json = JSON.parse(input.text);
+    json = JSON.parse(input.text, refuseProto);
   } catch (error) {
     throw new ConfigError(input.file, [`not JSON: ${describeError(error)}`]);
   }
@@ -63,6 +63,12 @@ export function parseConfig(input: { file: string; text: string; settings: Setti
   }
   if (problems.length > 0) throw new ConfigError(input.file, problems);
   return parsed.data;
+}
+
+/** No schema sees such an entry: what it configures would be missing without a word. */
+function refuseProto(name: string, value: unknown): unknown {
+  if (name === '__proto__') throw new SyntaxError('nothing can have the name "__proto__"');
+  return value;
 }
 
 /** The JSON Schema of `bridge.config.json`, for editors. */

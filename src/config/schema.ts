@@ -13,6 +13,9 @@ export type { Settings } from './fields.ts';
 const entryName = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
 /** Table names are 3 to 63 letters and digits (learn.microsoft.com, "Understanding the Table service data model"). */
 const tableNamePart = /^[A-Za-z][A-Za-z0-9]{0,30}$/;
+/** By key, by shared access signature, or the emulator's (learn.microsoft.com, "Configure Azure Storage connection strings"). */
+const connectionString = /(?:^|;)\s*(?:AccountName=.|SharedAccessSignature=.|UseDevelopmentStorage=true)/i;
+
 /**
  * The one schema of `bridge.config.json`: every field with its default and what it is for. `settings` fills the
  * `${NAME}` references; a field that holds a secret must be one such reference and nothing else.
@@ -117,7 +120,10 @@ function storageSchema({ text, url, secret }: Fields) {
   return z
     .union([
       z.strictObject({
-        connectionString: secret('Connection string of the storage account.'),
+        connectionString: secret('Connection string of the storage account.').refine(
+          (value) => connectionString.test(value.reveal()),
+          'must be a connection string such as DefaultEndpointsProtocol=https;AccountName=…;AccountKey=…',
+        ),
         tablePrefix,
       }),
       z.strictObject({

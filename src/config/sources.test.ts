@@ -12,7 +12,7 @@ const settings = {
 function authOf(auth: object | undefined): SourceAuth | undefined {
   const file = {
     proxy: { url: 'https://proxy.example', auth: { kind: 'developer' } },
-    storage: { connectionString: '${KEY}' },
+    storage: { tablesUrl: 'https://account.table.core.windows.net' },
     sources: { hooks: { auth } },
   };
   const text = JSON.stringify(file);

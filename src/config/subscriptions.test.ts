@@ -145,6 +145,10 @@ test('what no single field can see is refused too', () => {
   assert.match(complaints({}, {}, { drain: { budgetMs: 20_000 } }), /at most half of drain\.budgetMs/);
   assert.match(complaints({}, { topics: ['a', 'a'] }), /topics: names a topic twice/);
   assert.match(complaints({ breaker: { openMs: 700_000 } }), /breaker\.openMs: must be at most openMsMax/);
+  assert.match(complaints({ handshake: true }), /handshake: must be false, or \{ "origin"/);
+  for (const origin of ['a\r\nx-y: z', 'ü.example', 'https://bridge.example', '']) {
+    assert.match(complaints({ handshake: { origin } }), /handshake.origin: must be a DNS name/);
+  }
   const handshake = { origin: 'bridge.example' };
   assert.match(complaints({ handshake, url: 'https://h.example/{type}' }), /handshake: asks one URL/);
 });

@@ -115,9 +115,11 @@ function endpointSchema(fields: Fields) {
     ),
     handshake: z
       .union([
-        z.literal(false),
+        z.literal(false, { error: 'must be false, or { "origin": "bridge.example.com" }' }),
         z.strictObject({
-          origin: fields.text('The DNS name by which this bridge asks, such as bridge.example.com.'),
+          origin: fields
+            .text('The DNS name by which this bridge asks, such as bridge.example.com.')
+            .refine((origin) => dnsName.test(origin), 'must be a DNS name such as bridge.example.com'),
           ratePerMinute: z.int().min(1).max(1_000_000).optional().describe('Deliveries a minute asked for.'),
         }),
       ])
@@ -228,6 +230,7 @@ function holdsCertificateAndKey(pem: string): boolean {
 /** Headers that belong to the connection, to the form of the body, or to what else the configuration says. */
 const ownHeaders =
   /^(?:host|connection|keep-alive|upgrade|expect|te|trailer|transfer-encoding|content-.*|user-agent|authorization|webhook-.*|ce-.*)$/i;
+const dnsName = /^[a-z0-9_](?:[a-z0-9_.-]{0,252})$/i;
 const printable = /^[\x20-\x7e]*$/;
 
 function headerNameProblem(name: string): string | undefined {
