@@ -342,6 +342,7 @@ for (const [args, message] of [
   [['replay', 'billing'], /--target must be given/],
   [['test-event', 'billing', '--event', '/nowhere.json'], /nowhere.json cannot be read/],
   [['status', '--url', 'localhost:7071'], /--url must be the address of the app/],
+  [['status', '--url', 'https://app.example/?code=key'], /--url must be the address of the app/],
 ] as const) {
   test(`"sluice ${args.join(' ')}" is exit code 2 and says what would be right`, async (t) => {
     const app = await openTestApp(t, {});

@@ -31,7 +31,7 @@ export function findTarget(options: {
   const { env, root } = options;
   const settings = readStrings(join(root, 'local.settings.json'), 'Values');
   const url = options.url ?? env.SLUICE_URL ?? settings.SLUICE_URL ?? localUrl;
-  if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
+  if (!/^https?:\/\/[^?#]+$/.test(url) || !URL.canParse(url)) {
     throw new UsageError(`--url must be the address of the app, such as ${localUrl}, not "${url}"`);
   }
   const isLocal = localNames.has(new URL(url).hostname);
