@@ -34,6 +34,24 @@ test('every record of a range goes to the other URL in order, and the live check
   assert.deepEqual(await options.checkpoints.read(before.checkpoint), before);
 });
 
+test('the log tells where records went, without what may be secret of the URL', async () => {
+  const { options } = worldOf(3);
+  const lines: object[] = [];
+  const report = {
+    ...options.report,
+    warn: (event: string, fields = {}) => lines.push({ event, ...fields }),
+  };
+  await replay(
+    { ...options, report },
+    { ...all, url: 'https://elsewhere.example.com/hooks/s3cret?k=s3cret' },
+  );
+  const to = 'elsewhere.example.com';
+  const counts = { delivered: 3, filtered: 0, failures: 0 };
+  assert.deepEqual(lines, [
+    { event: 'operate.replay', subscription: 'billing', topic: 'orders', to, ...counts },
+  ]);
+});
+
 test('records travel together as the form allows', async () => {
   const { options, elsewhere } = worldOf(7);
   await replay(options, { ...all, partition: 0 });

@@ -73,7 +73,16 @@ export async function replay(options: OperateOptions, request: ReplayRequest): P
     await delivery.close();
   }
   const { delivered, filtered, failures } = run;
-  options.report.info('operate.replay', { subscription: request.subscription, topic, delivered, filtered });
+  // Of the target the host alone: its path and query may hold a secret.
+  const { host: to } = new URL(request.url);
+  options.report.warn('operate.replay', {
+    subscription: request.subscription,
+    topic,
+    to,
+    delivered,
+    filtered,
+    failures: failures.length,
+  });
   return {
     topic,
     url: request.url,
