@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Lane, Lanes, type Ordering } from './lanes.ts';
+import { Progress } from './progress.ts';
 
 function waiting(offset: number, key: string | null) {
   const record = { topic: 't', partition: 0, offset: BigInt(offset), key, value: '', timestampMs: 0n };
@@ -12,13 +13,13 @@ function waiting(offset: number, key: string | null) {
 const action = fc.oneof(
   fc.record({ kind: fc.constant('read' as const), key: fc.option(fc.constantFrom('a', 'b', 'c')) }),
   fc.record({ kind: fc.constant('take' as const), max: fc.integer({ min: 1, max: 5 }) }),
-  fc.record({ kind: fc.constant('lowest' as const) }),
+  fc.record({ kind: fc.constant('lowest' as const), max: fc.integer({ min: 1, max: 5 }) }),
   fc.record({ kind: fc.constant('due' as const), max: fc.integer({ min: 1, max: 5 }) }),
   fc.record({ kind: fc.constant('behind' as const), max: fc.integer({ min: 0, max: 5 }) }),
   fc.record({ kind: fc.constant('end' as const), which: fc.nat(20), succeeds: fc.boolean() }),
 );
 
-test('however records come, fail and succeed: of each lane they are finished in order, and none is forgotten', () => {
+test('however records come, fail and succeed: of each lane they are finished in order, none is forgotten, and the oldest that may go is always the next', () => {
   fc.assert(
     fc.property(
       fc.constantFrom<Ordering>('key', 'partition', 'none'),
@@ -27,9 +28,8 @@ test('however records come, fail and succeed: of each lane they are finished in 
         const world = new LanesWorld(ordering);
         for (const one of actions) {
           if (one.kind === 'read') world.read(one.key);
-          else if (one.kind === 'take') world.begin(world.lanes.take(one.max).map(world.fresh));
-          else if (one.kind === 'lowest')
-            world.begin(world.lanes.takeLowest(world.lowest()).map(world.fresh));
+          else if (one.kind === 'take') world.take(one.max);
+          else if (one.kind === 'lowest') world.takeLowest(one.max);
           else if (one.kind === 'due') world.begin(world.lanes.takeDue(0, one.max).map(world.parked));
           else if (one.kind === 'behind') world.park(world.lanes.takeBehind(one.max).map(world.fresh));
           else world.end(one.which, one.succeeds);
@@ -51,6 +51,7 @@ class LanesWorld {
   readonly #ordering: Ordering;
   readonly #keys: (string | null)[] = [];
   readonly #finished: number[] = [];
+  readonly #parked = new Set<number>();
   #begun: Begun[][] = [];
 
   constructor(ordering: Ordering) {
@@ -70,8 +71,32 @@ class LanesWorld {
     isParked: true,
   });
 
-  lowest(): bigint {
-    return BigInt([...this.#keys.keys()].find((offset) => !this.#finished.includes(offset)) ?? 0);
+  /** The oldest whose lane is free go. */
+  take(max: number): void {
+    const expected = this.#free().slice(0, max);
+    const taken = this.lanes.take(max).map(this.fresh);
+    assert.deepEqual(
+      taken.map(({ offset }) => offset),
+      expected,
+    );
+    this.begin(taken);
+  }
+
+  /** What goes leaves no unfinished record behind, wherever it stands among the finished ones. */
+  takeLowest(max: number): void {
+    const progress = new Progress({ nextOffset: 0n, finished: [] });
+    for (const offset of this.#settled()) progress.finish(BigInt(offset), BigInt(offset + 1));
+    const { nextOffset } = progress;
+    const before = progress.rangeCount;
+    const mayGo = this.#free().includes(Number(nextOffset));
+    const taken = this.lanes.takeLowest(progress, max).map(this.fresh);
+    assert.equal(taken[0]?.offset, mayGo ? Number(nextOffset) : undefined);
+    for (const { offset } of taken) {
+      progress.finish(BigInt(offset), BigInt(offset + 1));
+      assert.ok(progress.rangeCount <= before, 'no range more than before');
+      assert.ok(progress.nextOffset > BigInt(offset));
+    }
+    this.begin(taken);
   }
 
   read(key: string | null): void {
@@ -100,6 +125,7 @@ class LanesWorld {
     for (const { lane, offset, isParked } of taken) {
       if (succeeds) {
         if (isParked) lane.parked.shift();
+        this.#parked.delete(offset);
         this.#finish(offset);
       } else if (!isParked) this.#setAside(lane, offset);
     }
@@ -122,33 +148,58 @@ class LanesWorld {
     assert.equal(this.lanes.nextAttemptMs(), undefined);
   }
 
+  /** Records of the log that need nothing more, in their order. */
+  #settled(): number[] {
+    return [...this.#finished, ...this.#parked].sort((a, b) => a - b);
+  }
+
+  /** Records that wait in lanes of which nothing is under way or parked, in their order. */
+  #free(): number[] {
+    const settled = this.#settled();
+    const begun = this.#begun.flat().map(({ offset }) => offset);
+    const hindering = [...begun, ...this.#parked];
+    return [...this.#keys.keys()].filter(
+      (offset) =>
+        !settled.includes(offset) &&
+        !begun.includes(offset) &&
+        !hindering.some((other) => this.#together(offset, other)),
+    );
+  }
+
+  #together(one: number, other: number): boolean {
+    if (this.#ordering !== 'key') return this.#ordering === 'partition';
+    const key = this.#keys[one] ?? null;
+    return key !== null && this.#keys[other] === key;
+  }
+
   #setAside(lane: Lane, offset: number): void {
     const key = this.#keys[offset] ?? null;
     lane.parked.push({ offset: BigInt(offset), key, failures: 0, nextAttemptMs: 0 });
+    this.#parked.add(offset);
   }
 
   #finish(offset: number): void {
-    const key = this.#keys[offset];
-    const together = (other: number) =>
-      this.#ordering === 'partition' ||
-      (this.#ordering === 'key' && key !== null && this.#keys[other] === key);
     assert.ok(
-      !this.#finished.some((other) => other > offset && together(other)),
+      !this.#finished.some((other) => other > offset && this.#together(offset, other)),
       `${offset} was overtaken by a record of its lane`,
     );
     this.#finished.push(offset);
   }
 }
 
-test('a lane that has more to do goes before lanes that only begin', () => {
+test('records go in the order of their offsets, of lanes that go on and of lanes that begin', () => {
   const lanes = new Lanes('key');
-  for (const [offset, key] of ['a', 'a', 'b', 'c'].entries()) lanes.add(waiting(offset, key));
+  for (const [offset, key] of ['a', 'a', 'b', 'a', 'c'].entries()) lanes.add(waiting(offset, key));
   const [first] = lanes.take(1);
   assert.ok(first);
+  assert.deepEqual(
+    lanes.take(1).map(({ waiting: { record } }) => record.offset),
+    [2n],
+  );
   lanes.free(first.lane);
   assert.deepEqual(
-    lanes.take(2).map(({ waiting: { record } }) => record.offset),
-    [1n, 2n],
+    lanes.take(5).map(({ waiting: { record } }) => record.offset),
+    [1n, 3n, 4n],
   );
 });
 

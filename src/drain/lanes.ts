@@ -1,5 +1,7 @@
 import type { TopicRecord } from '../events/record.ts';
+import { Heap } from './heap.ts';
 import type { ParkedEntry } from './ports.ts';
+import type { Progress } from './progress.ts';
 
 /**
  * What records of a partition are kept in order: all (`partition`), those of one key (`key`; records without a key
@@ -36,14 +38,16 @@ export interface TakenParked {
   readonly entry: ParkedEntry;
 }
 
-/** Says which records may go next, so that of each lane the order is kept. */
+/**
+ * Says which records may go next, so that of each lane the order is kept. Fresh ones go in the order of their offsets
+ * as far as their lanes are free: what is finished stays close together, and nothing waits while newer records go.
+ */
 export class Lanes {
   readonly #ordering: Ordering;
   /** Lanes that another record may join. Those of records without order are known by their records only. */
   readonly #byKey = new Map<string, Lane>();
-  /** Lanes that begin, and before them those that go on: their next record is the older one as a rule. */
-  readonly #beginning: Lane[] = [];
-  readonly #goingOn: Lane[] = [];
+  /** Lanes whose next record may go, the oldest first. */
+  readonly #ready = new Heap<Lane>(isOlder);
   readonly #parked = new Set<Lane>();
   /** No parked lane is due before this. */
   #noneDueBeforeMs = 0;
@@ -78,7 +82,7 @@ export class Lanes {
     this.#waitingCount += 1;
     this.#waitingBytes += waiting.bytes;
     if (lane.state === 'ready') this.#readyCount += 1;
-    else if (lane.state === 'idle') this.#makeReady(lane, this.#beginning);
+    else if (lane.state === 'idle') this.#makeReady(lane);
     else if (lane.state === 'parked') this.#someBehind = true;
   }
 
@@ -94,30 +98,19 @@ export class Lanes {
     this.#noneDueBeforeMs = 0;
   }
 
-  /** Takes the next records, at most `max`, of as many lanes as need be. */
+  /** Takes the oldest records that may go, at most `max`, in the order of their offsets. */
   take(max: number): TakenWaiting[] {
-    const taken: TakenWaiting[] = [];
-    while (taken.length < max) {
-      const lane = this.#goingOn.shift() ?? this.#beginning.shift();
-      if (lane === undefined) break;
-      this.#takeOf(lane, max - taken.length, taken);
-    }
-    return taken;
+    return this.#takeReady(max, () => true);
   }
 
-  /** Takes the record that holds `nextOffset` back, if it may go. */
-  takeLowest(nextOffset: bigint): TakenWaiting[] {
-    const taken: TakenWaiting[] = [];
-    for (const lanes of [this.#goingOn, this.#beginning]) {
-      const index = lanes.findIndex(
-        ({ waiting: [head] }) => head !== undefined && head.fromOffset <= nextOffset,
-      );
-      const [lane] = index === -1 ? [] : lanes.splice(index, 1);
-      if (lane === undefined) continue;
-      this.#takeOf(lane, 1, taken);
-      break;
-    }
-    return taken;
+  /** Takes the record that holds `progress` back, if it may go, and those that move it on with that one. */
+  takeLowest(progress: Pick<Progress, 'nextOffset' | 'firstUnfinished'>, max: number): TakenWaiting[] {
+    let { nextOffset } = progress;
+    return this.#takeReady(max, ({ fromOffset, record }) => {
+      if (fromOffset > nextOffset) return false;
+      nextOffset = progress.firstUnfinished(record.offset + 1n);
+      return true;
+    });
   }
 
   /** Takes parked records that are due, at most `max`, which all failed equally often. */
@@ -165,7 +158,7 @@ export class Lanes {
     }
     this.#parked.delete(lane);
     if (lane.waiting.length > 0) {
-      this.#makeReady(lane, this.#goingOn);
+      this.#makeReady(lane);
       return;
     }
     lane.state = 'idle';
@@ -182,6 +175,22 @@ export class Lanes {
     return nextMs;
   }
 
+  /** Takes ready records in the order of their offsets, until one is not `wanted`. */
+  #takeReady(max: number, wanted: (waiting: Waiting) => boolean): TakenWaiting[] {
+    const taken: TakenWaiting[] = [];
+    /** Lanes of which records were taken, and more may be. */
+    const begun = new Heap<Lane>(isOlder);
+    while (taken.length < max) {
+      const lanes = isFirstOlder(begun, this.#ready) ? begun : this.#ready;
+      const head = lanes.first?.waiting[0];
+      if (head === undefined || !wanted(head)) break;
+      const lane = lanes.take() as Lane;
+      this.#takeOf(lane, 1, taken);
+      if (lane.waiting.length > 0) begun.add(lane);
+    }
+    return taken;
+  }
+
   #takeOf(lane: Lane, max: number, taken: TakenWaiting[]): void {
     if (lane.state === 'ready') this.#readyCount -= lane.waiting.length;
     lane.state = 'busy';
@@ -195,9 +204,9 @@ export class Lanes {
     }
   }
 
-  #makeReady(lane: Lane, lanes: Lane[]): void {
+  #makeReady(lane: Lane): void {
     lane.state = 'ready';
-    lanes.push(lane);
+    this.#ready.add(lane);
     this.#readyCount += lane.waiting.length;
   }
 
@@ -217,4 +226,13 @@ export class Lanes {
   #nameOf(key: string | null): string {
     return this.#ordering === 'partition' ? '' : (key ?? '');
   }
+}
+
+/** Compares lanes in which records wait, by the first of them. */
+function isOlder(one: Lane, other: Lane): boolean {
+  return (one.waiting[0] as Waiting).fromOffset < (other.waiting[0] as Waiting).fromOffset;
+}
+
+function isFirstOlder({ first }: Heap<Lane>, { first: other }: Heap<Lane>): boolean {
+  return first !== undefined && (other === undefined || isOlder(first, other));
 }

@@ -300,11 +300,13 @@ class Walk implements Course {
     if (held !== undefined && !held.tried && held.offset === progress.nextOffset) {
       // Only by itself can it be said how often it has failed.
       if (held.retry.atMs > this.#options.clock.now()) return [];
-      const lowest = this.#lanes.takeLowest(held.offset);
+      const lowest = this.#lanes.takeLowest(progress, 1);
       if (lowest.length > 0) return lowest;
     }
-    if (progress.rangeCount + this.#jobs >= finishedMax) return this.#lanes.takeLowest(progress.nextOffset);
     const wanted = Math.min(recordsMax, room);
+    if (progress.rangeCount + this.#jobs >= finishedMax) {
+      return this.#lanes.takeLowest(progress, Math.min(wanted, window));
+    }
     if (recordsMax > 1 && this.#isWorthWaiting(wanted, window)) return [];
     return this.#lanes.take(Math.min(wanted, window));
   }
