@@ -6,8 +6,9 @@ import { KafkaRestError } from './errors.ts';
 
 /** An int64, sent as a JSON number or as a decimal string; never squeezed through a float. */
 const int64 = z.unknown().transform((value, context): bigint => {
-  const text = isRawNumber(value) ? value.rawJSON : String(value);
-  if (/^-?\d+$/.test(text)) return BigInt(text);
+  if (Number.isSafeInteger(value)) return BigInt(value as number);
+  const text = isRawNumber(value) ? value.rawJSON : value;
+  if (typeof text === 'string' && /^-?\d+$/.test(text)) return BigInt(text);
   context.addIssue('must be an integer');
   return z.NEVER;
 });
@@ -52,10 +53,11 @@ const consumedRecord = z.object({
 const brokersAnswer = z.object({ brokers: z.array(broker) });
 const topicsAnswer = z.object({ topics: z.array(z.string()) });
 const partitionsAnswer = z.object({ partitions: z.array(partition) });
-const recordsAnswer = z.union([
+const recordsAnswer = z.preprocess(
+  (answer) =>
+    typeof answer === 'object' && answer !== null && 'records' in answer ? answer.records : answer,
   z.array(consumedRecord),
-  z.object({ records: z.array(consumedRecord) }).transform((answer) => answer.records),
-]);
+);
 const errorAnswer = z.object({
   error_code: z.union([z.int(), z.string()]).nullish(),
   message: z.string().nullish(),
@@ -226,6 +228,9 @@ const statusKinds = [
 const otherStatus = { code: 'kafka-rest.failed', retryable: true, notTaken: false, advice: '' } as const;
 
 function read<T>(schema: z.ZodType<T>, answer: HttpAnswer): T {
+  // Hardly any answer has an integer that a double cannot hold; the schema refuses those, and they are read exactly.
+  const quick = schema.safeParse(jsonOrUndefined(answer.body, JSON.parse));
+  if (quick.success) return quick.data;
   const parsed = schema.safeParse(jsonOrUndefined(answer.body));
   if (parsed.success) return parsed.data;
   throw unreadable(answer, z.prettifyError(parsed.error));
@@ -259,9 +264,9 @@ function unreadable(answer: HttpAnswer, why: string): KafkaRestError {
 }
 
 /** A body that is no JSON says nothing: the produce answer may be any string. */
-function jsonOrUndefined(body: string): unknown {
+function jsonOrUndefined(body: string, parse: (text: string) => unknown = parseJson): unknown {
   try {
-    return parseJson(body);
+    return parse(body);
   } catch {
     return undefined;
   }
