@@ -46,8 +46,9 @@ export class Lanes {
   readonly #ordering: Ordering;
   /** Lanes that another record may join. Those of records without order are known by their records only. */
   readonly #byKey = new Map<string, Lane>();
-  /** Lanes whose next record may go, the oldest first. */
-  readonly #ready = new Heap<Lane>(isOlder);
+  /** Lanes whose next record may go. Those that begin stand in the order of it, since records are added so. */
+  readonly #beginning: Lane[] = [];
+  readonly #goingOn = new Heap<Lane>(isOlder);
   readonly #parked = new Set<Lane>();
   /** No parked lane is due before this. */
   #noneDueBeforeMs = 0;
@@ -75,15 +76,18 @@ export class Lanes {
     return this.#readyCount;
   }
 
-  /** A record was read: it goes behind all others of its lane. */
+  /** A record was read, further on in the log than all before: it goes behind all others of its lane. */
   add(waiting: Waiting): void {
     const lane = this.#laneOf(waiting.record.key);
     lane.waiting.push(waiting);
     this.#waitingCount += 1;
     this.#waitingBytes += waiting.bytes;
     if (lane.state === 'ready') this.#readyCount += 1;
-    else if (lane.state === 'idle') this.#makeReady(lane);
     else if (lane.state === 'parked') this.#someBehind = true;
+    else if (lane.state === 'idle') {
+      this.#beginning.push(lane);
+      this.#noteReady(lane);
+    }
   }
 
   /** Parked records were found in the store, in the order of their offsets: they come before all others. */
@@ -158,7 +162,8 @@ export class Lanes {
     }
     this.#parked.delete(lane);
     if (lane.waiting.length > 0) {
-      this.#makeReady(lane);
+      this.#goingOn.add(lane);
+      this.#noteReady(lane);
       return;
     }
     lane.state = 'idle';
@@ -181,10 +186,13 @@ export class Lanes {
     /** Lanes of which records were taken, and more may be. */
     const begun = new Heap<Lane>(isOlder);
     while (taken.length < max) {
-      const lanes = isFirstOlder(begun, this.#ready) ? begun : this.#ready;
-      const head = lanes.first?.waiting[0];
-      if (head === undefined || !wanted(head)) break;
-      const lane = lanes.take() as Lane;
+      const [beginning] = this.#beginning;
+      const lane = olderOf(olderOf(beginning, this.#goingOn.first), begun.first);
+      const head = lane?.waiting[0];
+      if (lane === undefined || head === undefined || !wanted(head)) break;
+      if (lane === beginning) this.#beginning.shift();
+      else if (lane.state === 'ready') this.#goingOn.take();
+      else begun.take();
       this.#takeOf(lane, 1, taken);
       if (lane.waiting.length > 0) begun.add(lane);
     }
@@ -204,9 +212,8 @@ export class Lanes {
     }
   }
 
-  #makeReady(lane: Lane): void {
+  #noteReady(lane: Lane): void {
     lane.state = 'ready';
-    this.#ready.add(lane);
     this.#readyCount += lane.waiting.length;
   }
 
@@ -233,6 +240,7 @@ function isOlder(one: Lane, other: Lane): boolean {
   return (one.waiting[0] as Waiting).fromOffset < (other.waiting[0] as Waiting).fromOffset;
 }
 
-function isFirstOlder({ first }: Heap<Lane>, { first: other }: Heap<Lane>): boolean {
-  return first !== undefined && (other === undefined || isOlder(first, other));
+function olderOf(one: Lane | undefined, other: Lane | undefined): Lane | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return isOlder(other, one) ? other : one;
 }
