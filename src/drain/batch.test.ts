@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Answer, createDrainWorld, type WorldOptions } from '../../test/support/drain-world.ts';
 import type { Delivery } from '../delivery/deliver.ts';
+import { finishedMax } from './checkpoint.ts';
 
 /** Batches of at most four, as the endpoint sees them. */
 function batchWorld(options: WorldOptions = {}) {
@@ -138,6 +139,31 @@ test('a batch spans pages', async () => {
   topics.add('orders', 0, numbers(8));
   await run();
   assert.deepEqual(requests, ['0,1,2,3', '4,5,6,7']);
+});
+
+test('at the bound of finished ranges a batch takes all that moves the position on', async () => {
+  const { topics, run, requests, clock, delivered, position } = batchWorld({
+    batch: { recordsMax: 10 },
+    subscription: { maxInFlight: 4 },
+    limits: { pageRecords: 10_000, windowRecords: 10_000 },
+    answer: async ([record]) => {
+      // Every second record is of one key, whose first records take long.
+      if (record?.offset === 0n) await clock.sleep(10_000);
+      return undefined;
+    },
+  });
+  topics.add(
+    'orders',
+    0,
+    Array.from({ length: 2_000 }, (_, offset) => [offset, offset % 2 === 0 ? 'slow' : `k${offset}`] as const),
+  );
+  const running = run();
+  await clock.advance(6_000);
+  assert.equal((await position())?.finished.length, finishedMax - 1, 'the delivery under way is one more');
+  await clock.advance(4_000);
+  await running;
+  assert.equal(delivered.length, 2_000);
+  assert.ok(requests.length <= 250, `${requests.length} requests`);
 });
 
 test('a batch is never larger than the window or the room for parked records', async () => {

@@ -25,8 +25,8 @@ export interface Checkpoint {
   /** Counts the claims. */
   readonly epoch: number;
   /**
-   * Finished offsets above `nextOffset`, in order and apart from each other. At {@link finishedMax} a walk starts only
-   * what lowers their number; a delivery of many records may still end a few above it.
+   * Finished offsets above `nextOffset`, in order and apart from each other. A walk starts nothing that would end in
+   * more than {@link finishedMax}; what ends in parts, or is parked behind others, may lie above it for a while.
    */
   readonly finished: readonly OffsetRange[];
   /** Set while the partition waits at `nextOffset`. */

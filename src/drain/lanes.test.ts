@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Lane, Lanes, type Ordering } from './lanes.ts';
+import { type Lane, Lanes, type Ordering, rangesOf } from './lanes.ts';
 import { Progress } from './progress.ts';
 
 function waiting(offset: number, key: string | null) {
@@ -12,7 +12,11 @@ function waiting(offset: number, key: string | null) {
 /** What a walk may do with lanes, in any order. */
 const action = fc.oneof(
   fc.record({ kind: fc.constant('read' as const), key: fc.option(fc.constantFrom('a', 'b', 'c')) }),
-  fc.record({ kind: fc.constant('take' as const), max: fc.integer({ min: 1, max: 5 }) }),
+  fc.record({
+    kind: fc.constant('take' as const),
+    max: fc.integer({ min: 1, max: 5 }),
+    rangesMax: fc.integer({ min: 0, max: 4 }),
+  }),
   fc.record({ kind: fc.constant('lowest' as const), max: fc.integer({ min: 1, max: 5 }) }),
   fc.record({ kind: fc.constant('due' as const), max: fc.integer({ min: 1, max: 5 }) }),
   fc.record({ kind: fc.constant('behind' as const), max: fc.integer({ min: 0, max: 5 }) }),
@@ -28,7 +32,7 @@ test('however records come, fail and succeed: of each lane they are finished in 
         const world = new LanesWorld(ordering);
         for (const one of actions) {
           if (one.kind === 'read') world.read(one.key);
-          else if (one.kind === 'take') world.take(one.max);
+          else if (one.kind === 'take') world.take(one.max, one.rangesMax);
           else if (one.kind === 'lowest') world.takeLowest(one.max);
           else if (one.kind === 'due') world.begin(world.lanes.takeDue(0, one.max).map(world.parked));
           else if (one.kind === 'behind') world.park(world.lanes.takeBehind(one.max).map(world.fresh));
@@ -71,15 +75,20 @@ class LanesWorld {
     isParked: true,
   });
 
-  /** The oldest whose lane is free go. */
-  take(max: number): void {
-    const expected = this.#free().slice(0, max);
-    const taken = this.lanes.take(max).map(this.fresh);
+  /** The oldest whose lane is free go, as long as they are not too scattered. */
+  take(max: number, rangesMax: number): void {
+    const free = this.#free();
+    const isRangeStart = (offset: number) => !free.includes(offset - 1);
+    const expected = free
+      .slice(0, max)
+      .filter((offset) => free.filter((other) => other <= offset && isRangeStart(other)).length <= rangesMax);
+    const taken = this.lanes.take(max, rangesMax);
     assert.deepEqual(
-      taken.map(({ offset }) => offset),
+      taken.map(({ waiting: { record } }) => Number(record.offset)),
       expected,
     );
-    this.begin(taken);
+    assert.equal(rangesOf(taken), expected.filter(isRangeStart).length);
+    this.begin(taken.map(this.fresh));
   }
 
   /** What goes leaves no unfinished record behind, wherever it stands among the finished ones. */
@@ -136,7 +145,7 @@ class LanesWorld {
     for (let steps = 0; steps < 1_000; steps += 1) {
       this.end(0, true);
       this.begin(this.lanes.takeDue(0, 3).map(this.parked));
-      this.begin(this.lanes.take(3).map(this.fresh));
+      this.begin(this.lanes.take(3, 3).map(this.fresh));
     }
     assert.deepEqual(
       [...this.#finished].sort((a, b) => a - b),
@@ -190,15 +199,15 @@ class LanesWorld {
 test('records go in the order of their offsets, of lanes that go on and of lanes that begin', () => {
   const lanes = new Lanes('key');
   for (const [offset, key] of ['a', 'a', 'b', 'a', 'c'].entries()) lanes.add(waiting(offset, key));
-  const [first] = lanes.take(1);
+  const [first] = lanes.take(1, 9);
   assert.ok(first);
   assert.deepEqual(
-    lanes.take(1).map(({ waiting: { record } }) => record.offset),
+    lanes.take(1, 9).map(({ waiting: { record } }) => record.offset),
     [2n],
   );
   lanes.free(first.lane);
   assert.deepEqual(
-    lanes.take(5).map(({ waiting: { record } }) => record.offset),
+    lanes.take(5, 9).map(({ waiting: { record } }) => record.offset),
     [1n, 3n, 4n],
   );
 });

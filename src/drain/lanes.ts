@@ -102,9 +102,15 @@ export class Lanes {
     this.#noneDueBeforeMs = 0;
   }
 
-  /** Takes the oldest records that may go, at most `max`, in the order of their offsets. */
-  take(max: number): TakenWaiting[] {
-    return this.#takeReady(max, () => true);
+  /** Takes the oldest records that may go, at most `max` of at most `rangesMax` ranges, in the order of their offsets. */
+  take(max: number, rangesMax: number): TakenWaiting[] {
+    let ranges = 0;
+    let end = -1n;
+    return this.#takeReady(max, ({ fromOffset, record }) => {
+      if (fromOffset !== end) ranges += 1;
+      end = record.offset + 1n;
+      return ranges <= rangesMax;
+    });
   }
 
   /** Takes the record that holds `progress` back, if it may go, and those that move it on with that one. */
@@ -233,6 +239,14 @@ export class Lanes {
   #nameOf(key: string | null): string {
     return this.#ordering === 'partition' ? '' : (key ?? '');
   }
+}
+
+/** How many ranges of offsets these records are, which stand in the order of their offsets. */
+export function rangesOf(taken: readonly TakenWaiting[]): number {
+  return taken.filter(({ waiting }, index) => {
+    const before = taken[index - 1]?.waiting.record;
+    return before === undefined || before.offset + 1n !== waiting.fromOffset;
+  }).length;
 }
 
 /** Compares lanes in which records wait, by the first of them. */

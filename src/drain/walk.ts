@@ -7,7 +7,7 @@ import { type Advance, finishedMax, type Retry } from './checkpoint.ts';
 import type { Gate } from './gate.ts';
 import { Holding, type HoldingOptions } from './holding.ts';
 import { Intake } from './intake.ts';
-import { Lanes, type Ordering, type TakenParked, type TakenWaiting } from './lanes.ts';
+import { Lanes, type Ordering, rangesOf, type TakenParked, type TakenWaiting } from './lanes.ts';
 import { Parking } from './parking.ts';
 import type { ParkedStore, PartitionBounds, PartitionPlace, RecordLog, StoredCheckpoint } from './ports.ts';
 import { Saves } from './saves.ts';
@@ -119,6 +119,8 @@ class Walk implements Course {
   #recordsInJobs = 0;
   /** Records from the log among them: each may have to be parked. */
   #freshInJobs = 0;
+  /** The ranges of offsets that these are. */
+  #rangesInJobs = 0;
   /** The record that keeps the partition waiting, if it has failed before. */
   #held: { readonly offset: bigint; readonly retry: Retry; tried: boolean } | undefined;
   #emptyTail = false;
@@ -283,13 +285,13 @@ class Walk implements Course {
     }
     const most = gate.probing ? 1 : rules.delivery.batch.recordsMax;
     const due = this.#lanes.takeDue(clock.now(), Math.min(most, window, parkedTogetherMax));
-    if (due.length > 0) return this.#run(due, 0, this.#sendParked(due));
+    if (due.length > 0) return this.#run(due, [], this.#sendParked(due));
     const behind = this.#lanes.takeBehind(Math.min(this.#parkingRoom(), window));
-    if (behind.length > 0) return this.#run(behind, behind.length, this.#parkBehind(behind));
+    if (behind.length > 0) return this.#run(behind, behind, this.#parkBehind(behind));
     const fresh = this.#takeFresh(most, window);
     if (fresh.length === 0) return false;
     this.#linger = undefined;
-    return this.#run(fresh, fresh.length, this.#sendFresh(fresh));
+    return this.#run(fresh, fresh, this.#sendFresh(fresh));
   }
 
   #takeFresh(recordsMax: number, window: number): TakenWaiting[] {
@@ -304,11 +306,12 @@ class Walk implements Course {
       if (lowest.length > 0) return lowest;
     }
     const wanted = Math.min(recordsMax, room);
-    if (progress.rangeCount + this.#jobs >= finishedMax) {
+    const rangesMax = finishedMax - progress.rangeCount - this.#rangesInJobs;
+    if (rangesMax <= 0) {
       return this.#lanes.takeLowest(progress, Math.min(wanted, window));
     }
     if (recordsMax > 1 && this.#isWorthWaiting(wanted, window)) return [];
-    return this.#lanes.take(Math.min(wanted, window));
+    return this.#lanes.take(Math.min(wanted, window), rangesMax);
   }
 
   /** Whether a fuller delivery can be had soon. */
@@ -349,16 +352,23 @@ class Walk implements Course {
   }
 
   /** Goes on with other things until the work on records of busy lanes is done. */
-  #run(taken: readonly (TakenWaiting | TakenParked)[], fresh: number, work: Promise<unknown>): true {
+  #run(
+    taken: readonly (TakenWaiting | TakenParked)[],
+    fresh: readonly TakenWaiting[],
+    work: Promise<unknown>,
+  ): true {
+    const ranges = rangesOf(fresh);
     this.#jobs += 1;
     this.#recordsInJobs += taken.length;
-    this.#freshInJobs += fresh;
+    this.#freshInJobs += fresh.length;
+    this.#rangesInJobs += ranges;
     work
       .catch((error: unknown) => this.#fail(error))
       .then(() => {
         this.#jobs -= 1;
         this.#recordsInJobs -= taken.length;
-        this.#freshInJobs -= fresh;
+        this.#freshInJobs -= fresh.length;
+        this.#rangesInJobs -= ranges;
         for (const { lane } of taken) if (lane.state === 'busy') this.#lanes.free(lane);
         this.#wake.call();
       });
