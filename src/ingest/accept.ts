@@ -16,8 +16,8 @@ export type Outcome =
   | Exclude<Routed, { readonly kind: 'record' }>
   | { readonly kind: 'withheld' };
 
-/** Where events came from. */
-export interface Origin {
+/** How events came in. */
+export interface Arrival {
   /** The source by which they came, if they came by one; routes may ask for it. */
   readonly source?: string | undefined;
   /** For how long what is sent again is recognised by its id; undefined: never. */
@@ -41,10 +41,10 @@ export interface AcceptOptions {
 export async function acceptEvents(
   options: AcceptOptions,
   events: readonly CloudEvent[],
-  origin: Origin,
+  arrival: Arrival,
 ): Promise<readonly Outcome[]> {
-  const routed = await Promise.all(events.map((event) => options.router.route(event, origin.source)));
-  const refused = origin.whole && routed.some(isRefused);
+  const routed = await Promise.all(events.map((event) => options.router.route(event, arrival.source)));
+  const refused = arrival.whole && routed.some(isRefused);
   // Looking up whether an event was kept before takes its time; they leave in their order all the same.
   let turn: Promise<void> = Promise.resolve();
   const outcomes = await Promise.all(
@@ -55,10 +55,10 @@ export async function acceptEvents(
       const before = turn;
       const left = Promise.withResolvers<void>();
       turn = left.promise.then(() => before);
-      return keep(options, event, route, origin, { before, leave: left.resolve }).finally(left.resolve);
+      return keep(options, event, route, arrival, { before, leave: left.resolve }).finally(left.resolve);
     }),
   );
-  const source = origin.source ?? '';
+  const source = arrival.source ?? '';
   for (const { kind } of outcomes) {
     const reason = rejectionReasons[kind];
     if (reason === undefined) options.telemetry.count('sluice.accepted', 1, { outcome: kind, source });
@@ -91,7 +91,7 @@ async function keep(
   { carry, once }: AcceptOptions,
   event: CloudEvent,
   { topic, record }: { readonly topic: string; readonly record: OutgoingRecord },
-  { source, windowMs }: Origin,
+  { source, windowMs }: Arrival,
   { before, leave }: Turn,
 ): Promise<Outcome> {
   const write = async () => {

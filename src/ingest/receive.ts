@@ -6,7 +6,7 @@ import { answerFor } from './answer.ts';
 import type { OriginRate } from './origin-rate.ts';
 import type { Pressure } from './pressure.ts';
 import { problem } from './problem.ts';
-import { bodySizeProblem, readEvents } from './request.ts';
+import { readEvents } from './read-events.ts';
 import { withTrace } from './trace.ts';
 import type { WebhookRequest } from './verify/provider.ts';
 import type { ReadWebhook } from './verify/read-webhook.ts';
@@ -99,8 +99,11 @@ async function admit(
   body: Uint8Array,
   work: () => Promise<Answer>,
 ): Promise<Answer> {
-  const tooLarge = bodySizeProblem(body, options.limits.bodyBytesMax);
-  if (tooLarge !== undefined) return refuse(options, tooLarge);
+  const { bodyBytesMax } = options.limits;
+  if (body.byteLength > bodyBytesMax) {
+    const detail = `${body.byteLength} bytes; at most ${bodyBytesMax} are taken (limits.bodyBytesMax)`;
+    return refuse(options, problem('body-too-large', detail));
+  }
   const leave = options.pressure.enter(body.byteLength);
   if (leave === undefined) {
     const detail = 'too many requests are under way; send it again later';

@@ -11,7 +11,7 @@ import type { Problem } from '../shared/answer.ts';
 import { problem } from './problem.ts';
 
 /** What an HTTP request brought, before anything of it is believed. */
-export interface EventRequest {
+interface UnreadRequest {
   readonly headers: HttpHeaders;
   readonly body: Uint8Array;
   /** The source named in the URL, if any, and the type that its plain JSON gets. */
@@ -19,7 +19,7 @@ export interface EventRequest {
 }
 
 /** What reading needs. */
-export interface ReadOptions {
+interface ReadOptions {
   readonly limits: EventLimits;
   /** The id of an event that is made of plain JSON. */
   readonly newId: () => string;
@@ -27,29 +27,22 @@ export interface ReadOptions {
 }
 
 /** The events of a request, in its order and possibly none, or why it is refused. */
-export type EventsRead = { readonly events: readonly CloudEvent[] } | { readonly problem: Problem };
+type EventsRead = { readonly events: readonly CloudEvent[] } | { readonly problem: Problem };
 
 /**
  * Reads the events of a request: CloudEvents in structured, binary or batched mode, or plain JSON, which becomes
  * the data of one new event. One event that is wrong refuses the whole request.
  */
-export function readEvents(options: ReadOptions, request: EventRequest): EventsRead {
+export function readEvents(options: ReadOptions, request: UnreadRequest): EventsRead {
   const { headers, body } = request;
   const read = readCloudEvents({ headers, body, limits: options.limits });
   if (read === undefined) return readPlainJson(options, request);
   return read.ok ? { events: read.events } : { problem: problem(read.kind, read.detail) };
 }
 
-/** The problem of a body that is too large to be looked at, before anything else is done with it. */
-export function bodySizeProblem(body: Uint8Array, bodyBytesMax: number): Problem | undefined {
-  if (body.byteLength <= bodyBytesMax) return undefined;
-  const detail = `${body.byteLength} bytes; at most ${bodyBytesMax} are taken (limits.bodyBytesMax)`;
-  return problem('body-too-large', detail);
-}
-
 function readPlainJson(
   { limits, newId, now }: ReadOptions,
-  { headers, body, source }: EventRequest,
+  { headers, body, source }: UnreadRequest,
 ): EventsRead {
   const mediaType = parseMediaType(headers.get('content-type') ?? undefined);
   if (!isJson(mediaType)) return { problem: unsupported(mediaType.essence) };

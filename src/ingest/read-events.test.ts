@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bodySizeProblem, readEvents } from './request.ts';
+import { readEvents } from './read-events.ts';
 
 const options = {
   limits: { eventsMax: 2, depthMax: 8, attributesBytesMax: 1_000 },
@@ -88,14 +88,4 @@ test('every refusal has its kind, its status and what would be right', () => {
     assert.equal(result.problem.status, status, result.problem.detail);
     assert.match(JSON.stringify(result.problem), expected);
   }
-});
-
-test('a body beyond the limit is refused by its size', () => {
-  assert.equal(bodySizeProblem(new Uint8Array(10), 10), undefined);
-  assert.deepEqual(bodySizeProblem(new Uint8Array(11), 10), {
-    type: 'urn:sluice:problem:body-too-large',
-    title: 'The body is too large',
-    status: 413,
-    detail: '11 bytes; at most 10 are taken (limits.bodyBytesMax)',
-  });
 });
