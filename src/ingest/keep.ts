@@ -198,7 +198,7 @@ async function bury(options: KeepOptions, letter: IngestDeadLetter): Promise<Fat
   try {
     await options.bury(letter);
     options.report.error('ingest.dead-lettered', { topic, code, error: message });
-    options.telemetry.count('sluice.dead_lettered', 1, { topic, code });
+    options.telemetry.count('sluice.dead-lettered', 1, { topic, code });
     return { kind: 'dead-lettered', code, message };
   } catch (error) {
     const [fate = unsaid] = failAll(options, topic, [letter.record], error);

@@ -82,7 +82,7 @@ export async function flushOutbox(options: FlushOptions): Promise<FlushSummary> 
     } finally {
       report.info('outbox.flushed', { topic, end, ...count });
       telemetry.count('sluice.produced', count.produced, { topic });
-      telemetry.count('sluice.dead_lettered', count.deadLettered, { topic });
+      telemetry.count('sluice.dead-lettered', count.deadLettered, { topic });
       if (end !== 'held') summary.topics += 1;
       summary.produced += count.produced;
       summary.postponed += count.postponed;
