@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { InvocationContext } from '@azure/functions';
+import type { HttpRequest, InvocationContext } from '@azure/functions';
 import { produceAgain } from '../ingest/produce-again.ts';
-import { operate as carryOut, type OperateRequest, type OperationName } from '../operate/operate.ts';
+import { operate as carryOut, type OperationName } from '../operate/operate.ts';
 import { createPace } from '../operate/pace.ts';
 import type { OperateOptions } from '../operate/ports.ts';
 import type { Answer } from '../shared/answer.ts';
@@ -28,13 +28,14 @@ export function adminRoute(path: string): string {
   return `{admin:regex(^admin$)}/${path}`;
 }
 
-/** Carries out what an operator asks for. */
-export function operate(
+/** Carries out what an operator asks for, by the query of the request or by its body. */
+export async function operate(
   name: OperationName,
-  request: OperateRequest,
+  request: HttpRequest,
   context: InvocationContext,
 ): Promise<Answer> {
-  return carryOut(() => operateOptions(logOf(context)), name, request);
+  const query = Object.fromEntries(request.query);
+  return carryOut(() => operateOptions(logOf(context)), name, { query, body: await request.text() });
 }
 
 async function operateOptions(report: Log): Promise<OperateOptions> {

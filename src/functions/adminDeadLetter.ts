@@ -6,8 +6,7 @@ export async function adminDeadLetter(
   request: HttpRequest,
   context: InvocationContext,
 ): Promise<HttpResponseInit> {
-  const query = Object.fromEntries(request.query);
-  return operate('getDeadLetter', { query, body: await request.text() }, context);
+  return operate('getDeadLetter', request, context);
 }
 
 app.http('adminDeadLetter', {

@@ -6,8 +6,7 @@ export async function adminDeadLetters(
   request: HttpRequest,
   context: InvocationContext,
 ): Promise<HttpResponseInit> {
-  const query = Object.fromEntries(request.query);
-  return operate('listDeadLetters', { query, body: await request.text() }, context);
+  return operate('listDeadLetters', request, context);
 }
 
 app.http('adminDeadLetters', {

@@ -6,8 +6,7 @@ export async function adminDiscard(
   request: HttpRequest,
   context: InvocationContext,
 ): Promise<HttpResponseInit> {
-  const query = Object.fromEntries(request.query);
-  return operate('discardDeadLetters', { query, body: await request.text() }, context);
+  return operate('discardDeadLetters', request, context);
 }
 
 app.http('adminDiscard', {

@@ -6,8 +6,7 @@ export async function adminPause(
   request: HttpRequest,
   context: InvocationContext,
 ): Promise<HttpResponseInit> {
-  const query = Object.fromEntries(request.query);
-  return operate('pause', { query, body: await request.text() }, context);
+  return operate('pause', request, context);
 }
 
 app.http('adminPause', {

@@ -6,8 +6,7 @@ export async function adminRedrive(
   request: HttpRequest,
   context: InvocationContext,
 ): Promise<HttpResponseInit> {
-  const query = Object.fromEntries(request.query);
-  return operate('redriveDeadLetters', { query, body: await request.text() }, context);
+  return operate('redriveDeadLetters', request, context);
 }
 
 app.http('adminRedrive', {

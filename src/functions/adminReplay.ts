@@ -6,8 +6,7 @@ export async function adminReplay(
   request: HttpRequest,
   context: InvocationContext,
 ): Promise<HttpResponseInit> {
-  const query = Object.fromEntries(request.query);
-  return operate('replay', { query, body: await request.text() }, context);
+  return operate('replay', request, context);
 }
 
 app.http('adminReplay', {

@@ -6,8 +6,7 @@ export async function adminResume(
   request: HttpRequest,
   context: InvocationContext,
 ): Promise<HttpResponseInit> {
-  const query = Object.fromEntries(request.query);
-  return operate('resume', { query, body: await request.text() }, context);
+  return operate('resume', request, context);
 }
 
 app.http('adminResume', {

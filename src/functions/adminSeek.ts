@@ -3,8 +3,7 @@ import { adminRoute, operate } from '../composition/operate.ts';
 
 /** `POST /api/admin/seek`: moves checkpoints. */
 export async function adminSeek(request: HttpRequest, context: InvocationContext): Promise<HttpResponseInit> {
-  const query = Object.fromEntries(request.query);
-  return operate('seek', { query, body: await request.text() }, context);
+  return operate('seek', request, context);
 }
 
 app.http('adminSeek', {

@@ -6,8 +6,7 @@ export async function adminStatus(
   request: HttpRequest,
   context: InvocationContext,
 ): Promise<HttpResponseInit> {
-  const query = Object.fromEntries(request.query);
-  return operate('status', { query, body: await request.text() }, context);
+  return operate('status', request, context);
 }
 
 app.http('adminStatus', {

@@ -6,8 +6,7 @@ export async function adminTestEvent(
   request: HttpRequest,
   context: InvocationContext,
 ): Promise<HttpResponseInit> {
-  const query = Object.fromEntries(request.query);
-  return operate('testEvent', { query, body: await request.text() }, context);
+  return operate('testEvent', request, context);
 }
 
 app.http('adminTestEvent', {
