@@ -22,7 +22,8 @@ export function readBody(
       chunks.length = 0;
       resolve('too-large');
     });
-    request.on('end', () => resolve(Buffer.concat(chunks)));
+    // One chunk needs no copy, and most bodies are one.
+    request.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
     request.on('close', () => resolve('broken'));
     request.on('error', () => resolve('broken'));
   });

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { readBody } from '../../proxy/request-body.ts';
 import { HostError } from './host-error.ts';
 
 /** A request and where its answer goes. */
@@ -11,9 +12,6 @@ export interface Exchange {
   /** What follows the question mark; may be empty. */
   readonly query: string;
 }
-
-/** The body as it came, or why there is none to work with. */
-export type BodyResult = Buffer | 'too-large' | 'broken';
 
 export interface Listener {
   readonly port: number;
@@ -68,32 +66,15 @@ function isHost(value: string): boolean {
   return value === '' || (/^[\w.:[\]-]+$/.test(value) && URL.canParse(`http://${value}`));
 }
 
-/** Reads the exact bytes of a request's body. */
-export function readBody(request: IncomingMessage): Promise<BodyResult> | BodyResult {
+/** Reads the body, or answers 413 when it is too large, and gives undefined when there is none to work with. */
+export async function receiveBody({ request, response }: Exchange): Promise<Buffer | undefined> {
   const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
   if (encoding === undefined && (length === undefined || length === '0')) return none;
-  if (Number(length ?? 0) > bodyBytesMax) return 'too-large';
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    request.on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > bodyBytesMax) {
-        request.pause();
-        resolve('too-large');
-      } else chunks.push(chunk);
-    });
-    request.once('end', () => resolve(chunks.length === 1 ? (chunks[0] ?? none) : Buffer.concat(chunks)));
-    request.once('close', () => resolve('broken'));
-    request.once('error', () => resolve('broken'));
-  });
-}
-
-/** Reads the body, or answers 413 when it is too large, and gives undefined when there is none to work with. */
-export async function receiveBody(exchange: Exchange): Promise<Buffer | undefined> {
-  const body = await readBody(exchange.request);
+  // What says that it is too large is not read to see whether it is.
+  const isTooLarge = Number(length ?? 0) > bodyBytesMax;
+  const body = isTooLarge ? 'too-large' : await readBody(request, bodyBytesMax);
   if (body === 'too-large') {
-    send(exchange.response, 413, undefined, { connection: 'close' });
+    send(response, 413, undefined, { connection: 'close' });
     return undefined;
   }
   return body === 'broken' ? undefined : body;
