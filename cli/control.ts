@@ -1,14 +1,12 @@
 import { readFileSync } from 'node:fs';
 import type { EndpointChange } from '../src/operate/endpoint-control.ts';
-import { parsePosition } from '../src/operate/requests.ts';
+import { parsePosition, positionForms } from '../src/operate/requests.ts';
 import type { SoughtPartition } from '../src/operate/seek.ts';
 import type { TestEventOutcome } from '../src/operate/test-event.ts';
 import { describeError } from '../src/shared/error.ts';
 import { parseJson } from '../src/shared/json.ts';
 import { type Command, type Given, numberOf, requiredText, show, textOf, UsageError } from './command.ts';
 import { table } from './table.ts';
-
-export const positionHelp = 'earliest, latest, offset:N or time:2026-01-31T12:00:00Z';
 
 /** `sluice pause`. */
 export const pause: Command = {
@@ -42,7 +40,7 @@ export const resume: Command = {
 export const seek: Command = {
   usage: '<subscription> --to POSITION [--topic T [--partition P]]',
   summary: 'move where a subscription stands, back or forth',
-  details: `POSITION is ${positionHelp}.
+  details: `POSITION is ${positionForms}.
 Without --topic all topics move, without --partition all partitions. Parked records stay parked.`,
   options: { to: { type: 'string' }, topic: { type: 'string' }, partition: { type: 'string' } },
   args: { min: 1, max: 1 },
@@ -100,7 +98,7 @@ Exit code 1 when it was not delivered.`,
 export function positionOf(given: Given, name: string): string | undefined {
   const text = textOf(given, name);
   if (text !== undefined && parsePosition(text) === undefined) {
-    throw new UsageError(`--${name} must be ${positionHelp}, not "${text}"`);
+    throw new UsageError(`--${name} must be ${positionForms}, not "${text}"`);
   }
   return text;
 }

@@ -1,6 +1,7 @@
 import type { ReplayOutcome } from '../src/operate/replay.ts';
+import { positionForms } from '../src/operate/requests.ts';
 import { type Command, type Context, numberOf, requiredText, show, textOf } from './command.ts';
-import { positionHelp, positionOf } from './control.ts';
+import { positionOf } from './control.ts';
 import { grouped } from './table.ts';
 
 /** Waits before a partition that failed and did not move is tried again. */
@@ -10,7 +11,7 @@ const waitsMs = [1_000, 2_000, 4_000, 8_000, 16_000] as const;
 export const replay: Command = {
   usage: '<subscription> --target URL [--topic T] [--partition P] [--from POSITION] [--to POSITION]',
   summary: 'send a range of records to another endpoint',
-  details: `POSITION is ${positionHelp}; the range is from earliest up to latest unless given.
+  details: `POSITION is ${positionForms}; the range is from earliest up to latest unless given.
 Records go out in the form of the subscription and signed with its secrets; its headers and credentials are not sent.
 The live checkpoint stays. A record that is not taken is tried a few times, then its partition stops there: exit code 1.`,
   options: {

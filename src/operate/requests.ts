@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import type { Position } from './find-offset.ts';
 
-const positionRule = 'must be earliest, latest, offset:N or time:2026-01-31T12:00:00Z';
+/** What a position may be. */
+export const positionForms = 'earliest, latest, offset:N or time:2026-01-31T12:00:00Z';
+
 const isoTime = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/;
 const decimal = /^\d{1,19}$/;
 
@@ -26,22 +28,26 @@ function isDay(date: string): boolean {
 const position = z.string().transform((text, context): Position => {
   const parsed = parsePosition(text);
   if (parsed !== undefined) return parsed;
-  context.addIssue({ code: 'custom', message: positionRule });
+  context.addIssue({ code: 'custom', message: `must be ${positionForms}` });
   return z.NEVER;
 });
 
 const subscription = z.string().min(1).describe('A subscription of bridge.config.json.');
 const partition = z.int().min(0);
 
+/** `GET status` takes nothing. */
 export const statusRequest = z.strictObject({});
 
+/** The body of `POST pause`. */
 export const pauseRequest = z.strictObject({
   subscription,
   why: z.string().min(1).max(500).default('paused by an operator').describe('Shown in the status.'),
 });
 
+/** The body of `POST resume`. */
 export const resumeRequest = z.strictObject({ subscription });
 
+/** The body of `POST seek`. */
 export const seekRequest = z
   .strictObject({
     subscription,
@@ -56,7 +62,7 @@ export const seekRequest = z
 
 const letterState = z.enum(['open', 'redriven', 'discarded']);
 
-/** Query parameters are text. */
+/** The query of `GET deadletters`, whose values are text. */
 export const listDeadLettersRequest = z.strictObject({
   origin: z.string().min(1).optional().describe('A subscription, ingest:<source or topic>, outbox:<topic>.'),
   state: z
@@ -72,9 +78,13 @@ export const listDeadLettersRequest = z.strictObject({
   after: z.string().optional().describe('What the page before answered as `next`.'),
 });
 
+/** The query of `GET deadletter`. */
 export const getDeadLetterRequest = z.strictObject({ origin: z.string().min(1), key: z.string().min(1) });
 
-/** Letters of one origin: those of the keys, else every open one, the oldest key first. */
+/**
+ * The body of `POST deadletters/redrive` and `/discard`: letters of one origin, those of the keys, or so many open
+ * ones, the oldest key first.
+ */
 export const chooseDeadLettersRequest = z
   .strictObject({
     origin: z.string().min(1),
@@ -87,6 +97,7 @@ export const chooseDeadLettersRequest = z
     message: 'must be given, or else max, to take that many open letters of the origin',
   });
 
+/** The body of `POST replay`. */
 export const replayRequest = z.strictObject({
   subscription,
   topic: z.string().min(1).optional().describe('May be left out where the subscription has one topic.'),
@@ -102,6 +113,7 @@ export const replayRequest = z.strictObject({
     .describe('What the call before answered as `continue`; then from, to and partition count for nothing.'),
 });
 
+/** The body of `POST test-event`. */
 export const testEventRequest = z.strictObject({
   subscription,
   event: z
@@ -110,8 +122,13 @@ export const testEventRequest = z.strictObject({
     .describe('Attributes and data of a CloudEvent; what is missing is filled in.'),
 });
 
+/** {@link seekRequest}, read. */
 export type SeekRequest = z.output<typeof seekRequest>;
+/** {@link listDeadLettersRequest}, read. */
 export type ListDeadLettersRequest = z.output<typeof listDeadLettersRequest>;
+/** {@link chooseDeadLettersRequest}, read. */
 export type ChooseDeadLettersRequest = z.output<typeof chooseDeadLettersRequest>;
+/** {@link replayRequest}, read. */
 export type ReplayRequest = z.output<typeof replayRequest>;
+/** {@link testEventRequest}, read. */
 export type TestEventRequest = z.output<typeof testEventRequest>;
