@@ -30,7 +30,7 @@ const eventWithId = z.object({ id: z.string() });
 async function main(): Promise<number> {
   const startedAtMs = performance.now();
   await rm(stateDir, { recursive: true, force: true });
-  console.log('Starting token issuer, Kafka REST proxy, Table Storage, webhook sink and Functions host …');
+  console.log('Starting token issuer, Kafka REST proxy, storage, webhook sink and Functions host …');
   await using cloud = disposable(await startCloud({ dir: stateDir, durable: false, ports: freePorts }));
   const hostLines: string[] = [];
   const host = await cloud.startHost({ print: (line) => hostLines.push(line) });

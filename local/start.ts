@@ -5,7 +5,7 @@ import { parseConfig } from '../src/config/load.ts';
 import type { Checkpoint } from '../src/drain/checkpoint.ts';
 import type { CheckpointStore } from '../src/drain/ports.ts';
 import { systemClock } from '../src/shared/clock.ts';
-import { describeError } from '../src/shared/error.ts';
+import { describeError, SluiceError } from '../src/shared/error.ts';
 import { createHttpPool } from '../src/shared/http.ts';
 import { createTableCheckpointStore } from '../src/storage/table/checkpoint-store.ts';
 import { openTable } from '../src/storage/table/open-table.ts';
@@ -24,7 +24,7 @@ const sampleSize = 50;
  * Core Tools to take its place.
  */
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { 'no-host': { type: 'boolean', default: false } } });
+  const options = readOptions();
   if (!existsSync('local.settings.json')) copyFileSync('local.settings.example.json', 'local.settings.json');
   const stopping = new AbortController();
   // Ctrl-C under npm comes twice, from the terminal and from npm; the second must not cut the closing short.
@@ -35,12 +35,12 @@ async function main(): Promise<void> {
   const cloud = await startCloud({ dir: stateDir, durable: true, ports: usualPorts });
   try {
     cloud.sink.onDelivery(printDelivery);
-    const hostUrl = values['no-host']
+    const hostUrl = options['no-host']
       ? `http://localhost:${usualPorts.host}`
       : await startWatchedHost(cloud, stopping);
     printWelcome(cloud, hostUrl);
     await Promise.all([
-      values['no-host'] ? undefined : sendSamples(hostUrl, stopping.signal),
+      options['no-host'] ? undefined : sendSamples(hostUrl, stopping.signal),
       showCheckpoints(cloud, stopping.signal),
       stopped,
     ]);
@@ -52,6 +52,15 @@ async function main(): Promise<void> {
     await cloud.close();
   }
   print('Stopped. Everything is kept in .local; npm run reset removes it.');
+}
+
+function readOptions() {
+  try {
+    return parseArgs({ options: { 'no-host': { type: 'boolean', default: false } } }).values;
+  } catch (error) {
+    const message = `${error instanceof Error ? error.message : error}; the only option is --no-host`;
+    throw new SluiceError({ code: 'local.options', message, retryable: false });
+  }
 }
 
 /** Starts the Functions host; should it end by itself, everything ends with it. */
@@ -104,10 +113,13 @@ function printDelivery({ path, webhookId, status, body }: Delivery): void {
   );
 }
 
-/** Only what went wrong, and what the bridge itself says of its walks' failures; the rest shows in the deliveries. */
+/** What the bridge says when something does not go as it should. */
+const troubles =
+  /drain\.(endpoint|gap|halted)|(delivery|ingest)\.buried|ingest\.(queued|dead-lettered)|outbox\.dead-lettered/;
+
+/** Only what went wrong; the rest shows in the deliveries. */
 function printHostLine(line: string): void {
-  if (/\b(error|warning|failed)\b|drain\.(held-back|gap)|ingest\.(queued|dead-lettered|buried)/i.test(line))
-    print(`${timeOfDay()}  host ${line}`);
+  if (/\b(error|warning|failed)\b/i.test(line) || troubles.test(line)) print(`${timeOfDay()}  host ${line}`);
 }
 
 async function showCheckpoints(cloud: Cloud, signal: AbortSignal): Promise<void> {
@@ -161,9 +173,14 @@ Send plain JSON, and see it arrive at audit and archive:
   curl -i ${hostUrl}/api/events/github -H 'content-type: application/json' -d '{"repository":{"full_name":"a/b"}}'
 Is everything reachable?
   curl ${hostUrl}/api/health
-Let a receiver fail, watch its partitions wait, and let it recover:
+Let a receiver fail, see what waits and why, and let it recover:
   curl -k -X PUT '${sink.url}/control/behaviour?path=/billing' -d '{"status":503}'
+  npx sluice status billing
   curl -k -X PUT '${sink.url}/control/behaviour?path=/billing' -d '{}'
+Stop a subscription, let it go on, send it an event; npx sluice --help names the rest:
+  npx sluice pause billing
+  npx sluice resume billing
+  npx sluice test-event billing
 What the proxy serves:
   curl -k ${proxy.url}/openapi.json
 
