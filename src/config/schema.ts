@@ -135,7 +135,7 @@ function storageSchema({ text, url, secret }: Fields) {
       }),
     ])
     .prefault({ connectionString: '${AzureWebJobsStorage}' })
-    .describe('Where checkpoints are kept.');
+    .describe('Where checkpoints, parked records, dead letters, the outbox and receipts are kept.');
 }
 
 const drainSchema = z
@@ -179,5 +179,6 @@ const limitsSchema = z
 
 /** A configuration as the bridge uses it: complete, with every reference filled. */
 export type BridgeConfig = z.output<ReturnType<typeof bridgeConfigSchema>>;
+/** `proxy` of the configuration. */
 export type ProxyConfig = BridgeConfig['proxy'];
 export type { SubscriptionConfig } from './subscriptions.ts';
