@@ -16,6 +16,7 @@ export interface Api {
 /** The platform answers for a function after 230 s. */
 const timeoutMs = 240_000;
 
+/** Speaks to the operator's endpoints of the app at `url`. */
 export function createApi(options: {
   readonly url: string;
   readonly key: string | undefined;

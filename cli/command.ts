@@ -24,6 +24,7 @@ export interface Given {
   readonly args: readonly string[];
 }
 
+/** One command of the command line. */
 export interface Command {
   /** Arguments and options, after the command's name. */
   readonly usage: string;

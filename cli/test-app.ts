@@ -18,6 +18,7 @@ export interface Seen {
   readonly body: unknown;
 }
 
+/** An answer to be given; 200 unless it says otherwise. */
 export interface Reply {
   readonly status?: number;
   readonly body: unknown;

@@ -21,6 +21,7 @@ export interface RunningAzurite {
   kill(): Promise<void>;
 }
 
+/** Where a service listens and keeps its data. */
 export interface AzuriteOptions {
   /** Folder the data is kept in, made if need be. Without one the data lives in memory only. */
   readonly dir?: string;

@@ -16,6 +16,7 @@ export interface HostProcess {
   kill(): Promise<void>;
 }
 
+/** What a host process is started with. */
 export interface HostProcessOptions {
   /** 0 takes a free one. */
   readonly port: number;

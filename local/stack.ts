@@ -54,6 +54,7 @@ export interface Cloud extends KafkaCloud {
   startHost(options: StartHostOptions): Promise<HostProcess>;
 }
 
+/** How a Functions host is started against the cloud. */
 export interface StartHostOptions {
   /** 0, a free one, unless given. */
   readonly port?: number;
@@ -63,6 +64,7 @@ export interface StartHostOptions {
   readonly print?: (line: string) => void;
 }
 
+/** Where the cloud listens and keeps its state. */
 export interface CloudOptions {
   /** Where everything is kept. */
   readonly dir: string;

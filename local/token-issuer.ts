@@ -14,6 +14,7 @@ export interface TokenClient {
   readonly groups: readonly string[];
 }
 
+/** What an issuer is started with. */
 export interface TokenIssuerOptions {
   /** Port on localhost; 0 takes a free one. */
   readonly port: number;
@@ -26,6 +27,7 @@ export interface TokenIssuerOptions {
   readonly clock?: Clock;
 }
 
+/** An issuer that listens. */
 export interface RunningTokenIssuer {
   /** `https://localhost:PORT` */
   readonly url: string;

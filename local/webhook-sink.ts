@@ -52,6 +52,7 @@ const behaviourSchema = z.strictObject({
 /** How a path answers. Requests with a missing or wrong signature get 401 and are not counted in `times` or `script`. */
 export type SinkBehaviour = Readonly<z.infer<typeof behaviourSchema>>;
 
+/** What a sink is started with. */
 export interface WebhookSinkOptions {
   /** Port on localhost; 0 takes a free one. */
   readonly port: number;
@@ -67,6 +68,7 @@ export interface WebhookSinkOptions {
   readonly clock?: Clock;
 }
 
+/** A sink that listens. */
 export interface RunningWebhookSink {
   /** `https://localhost:PORT`, or `http:` without TLS. */
   readonly url: string;

@@ -32,6 +32,7 @@ const rememberedTokensMax = 1000;
 const rememberedMaxMs = 60_000;
 const issuerTimeoutMs = 10_000;
 
+/** Lets callers in by their token. */
 export interface Authenticator {
   /**
    * Resolves when the `Authorization` header holds a good token of a member.
@@ -42,6 +43,7 @@ export interface Authenticator {
   close(): Promise<void>;
 }
 
+/** Makes the authenticator of one issuer and group; the issuer's keys are fetched when they are first needed. */
 export function createAuthenticator(auth: ProxyAuth, clock: Clock): Authenticator {
   const audience = (auth.audience ?? defaultAudience).replace(/\/$/, '');
   const keys = createIssuerKeys(auth);

@@ -40,7 +40,9 @@ export const faultRuleSchema = z.strictObject({
 
 /** One way in which calls go wrong. Everything it says happens, in the order of its fields. */
 export type FaultRule = z.infer<typeof faultRuleSchema>;
+/** The error that a rule gives to records. */
 export type RecordError = NonNullable<FaultRule['recordError']>;
+/** An operation that rules can name. */
 export type FaultOperation = (typeof faultOperations)[number];
 
 /** A rule and the number of calls it has hit. */
@@ -59,6 +61,7 @@ export interface Faults {
   take(operation: FaultOperation, topic: string | undefined): FaultRule | undefined;
 }
 
+/** Faults without a rule yet. */
 export function createFaults(): Faults {
   let counts: { rule: FaultRule; hits: number }[] = [];
   return {

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import type { ProxyAuth } from './auth.ts';
 import { defaultAudience } from './auth.ts';
 
+/** What `--help` prints. */
 export const usage = `Serves the contract of the HDInsight Kafka REST proxy from an embedded log.
 
 Usage: node proxy/main.ts (--issuer URL --group ID | --no-auth) [flags]

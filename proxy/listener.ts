@@ -7,6 +7,7 @@ import { readBody } from './request-body.ts';
 import { RestError } from './rest-error.ts';
 import type { Answer, Router } from './routes.ts';
 
+/** What answering requests needs. */
 export interface ListenerOptions {
   readonly router: Router;
   readonly authenticator: Authenticator | undefined;

@@ -23,6 +23,7 @@ export interface OffsetRange {
   readonly latest: bigint;
 }
 
+/** A topic to be made. */
 export interface NewTopic {
   readonly name: string;
   readonly partitionCount: number;
@@ -30,6 +31,7 @@ export interface NewTopic {
   readonly properties: TopicProperties;
 }
 
+/** A topic that is there. */
 export interface TopicInfo extends NewTopic {
   readonly createdAtMs: number;
 }
@@ -41,6 +43,7 @@ export interface TopicLifetime {
   readonly deletedAtMs: number;
 }
 
+/** What of a partition is read. */
 export interface ReadRequest {
   /** Where to start: from earliest to latest. */
   readonly offset: bigint;
@@ -49,6 +52,7 @@ export interface ReadRequest {
   readonly bytesMax: number;
 }
 
+/** Records in the order of their offsets. */
 export interface Page {
   readonly records: LogRecord[];
   /** Where to read on. Past a gap at the end of the partition. */

@@ -21,6 +21,7 @@ export const restErrors = {
   issuer_unreachable: { status: 503, errorCode: 503 },
 } as const;
 
+/** Why a call is refused: a key of the table above. */
 export type RestErrorCode = keyof typeof restErrors;
 
 /** A call the proxy refuses; `message` is shown to the caller. */

@@ -39,6 +39,7 @@ export interface Route {
   readonly isPublic?: boolean;
 }
 
+/** The route of a request, and what stands in its URL. */
 export interface RouteMatch {
   readonly route: Route;
   /** Parameters, percent-decoded. */
@@ -54,6 +55,7 @@ export interface RouteMatch {
  */
 export type Router = (method: string, target: string) => RouteMatch;
 
+/** Makes the router over a table of routes. */
 export function createRouter(routes: readonly Route[]): Router {
   const table = routes.map((route) => ({ route, pattern: route.path.split('/') }));
   return (method, target) => {

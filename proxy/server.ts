@@ -13,6 +13,7 @@ import { createProduce } from './produce.ts';
 import { createRouter, type Route } from './routes.ts';
 import { createTopicView } from './topic-view.ts';
 
+/** What a proxy is started with. */
 export interface ProxyOptions {
   /** Whoever opened it closes it, after the proxy. */
   readonly log: TopicLog;
@@ -35,6 +36,7 @@ export interface ProxyOptions {
   readonly pageBytesMax?: number;
 }
 
+/** A proxy that listens. */
 export interface RunningProxy {
   /** Without a slash at its end. */
   readonly url: string;

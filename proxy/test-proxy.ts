@@ -21,6 +21,7 @@ export interface TestProxy extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** Starts a proxy on a free port, its log in memory unless told otherwise. */
 export async function openTestProxy(options: Partial<ProxyOptions> = {}): Promise<TestProxy> {
   const clock = createManualClock();
   const log = openLog({ path: ':memory:', clock });

@@ -20,6 +20,7 @@ export interface TopicView {
   partition(topic: TopicInfo, text: string): number;
 }
 
+/** Looks at the log as callers see it, `visibilityDelayMs` late. */
 export function createTopicView(options: {
   log: TopicLog;
   clock: Clock;

@@ -60,14 +60,17 @@ export function registerHook(hookName: string, callback: HookCallback): Disposab
   });
 }
 
+/** Called by the library as it is loaded. */
 export function setProgrammingModel(model: ProgrammingModel): void {
   workerApp.programmingModel = model;
 }
 
+/** What the library has set. */
 export function getProgrammingModel(): ProgrammingModel | undefined {
   return workerApp.programmingModel;
 }
 
+/** The library's own messages. */
 export function log(level: LogLevel, category: LogCategory, message: string): void {
   workerApp.log(level, category, message);
 }

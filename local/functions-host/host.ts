@@ -18,6 +18,7 @@ import { timerTrigger } from './timer-trigger.ts';
 import { drainTimeoutMs, type Trigger, type TriggerFactory, type TriggerParts } from './trigger.ts';
 import { runHooks, workerApp } from './worker-app.ts';
 
+/** What a host is started with. */
 export interface HostOptions {
   /** The directory of host.json and package.json. */
   readonly scriptRoot: string;
@@ -34,6 +35,7 @@ export interface HostOptions {
   readonly print: (line: string) => void;
 }
 
+/** A host that listens, with its app loaded. */
 export interface Host {
   /** Without a slash at its end. */
   readonly url: string;

@@ -13,6 +13,7 @@ export interface Exchange {
   readonly query: string;
 }
 
+/** A server that listens. */
 export interface Listener {
   readonly port: number;
   /** Takes no more connections. */

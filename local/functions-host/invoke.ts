@@ -36,6 +36,7 @@ export type InvocationResult =
 /** Runs a function once. Never rejects. */
 export type Invoke = (fn: AppFunction, invocation: Invocation) => Promise<InvocationResult>;
 
+/** Runs functions, and knows what is under way. */
 export interface Invoker {
   readonly invoke: Invoke;
   /** Waits until nothing runs, or `limitMs` is over; true when nothing runs. */

@@ -41,4 +41,5 @@ export interface Trigger {
   stop?(): Promise<void>;
 }
 
+/** Makes one kind of trigger for a host. */
 export type TriggerFactory = (parts: TriggerParts) => Trigger;

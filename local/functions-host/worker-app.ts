@@ -30,6 +30,7 @@ export interface WorkerApp {
   log(level: LogLevel, category: LogCategory, message: string): void;
 }
 
+/** The app of this process. */
 export const workerApp: WorkerApp = {
   functions: new Map(),
   hooks: { appStart: [], appTerminate: [], preInvocation: [], postInvocation: [], log: [] },

@@ -12,6 +12,8 @@ export const config: BridgeConfig = loadConfig();
 
 /** Names this instance of the app, where several write to one table. */
 export const instance = randomUUID();
+
+/** Spans and metrics, for whatever SDK the app sets up. */
 export const telemetry = openTelemetry('sluice');
 
 /** The log of what many invocations share, such as a call that carries records of several. */

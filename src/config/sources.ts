@@ -33,6 +33,7 @@ const toleranceSeconds = z
   .max(toleranceSecondsMax)
   .default(300)
   .describe('How far the time of signing may be from now, either way.');
+
 /** The name of an HTTP header. */
 export const header = z.string().regex(headerName, 'must be the name of an HTTP header');
 

@@ -28,6 +28,7 @@ export interface EventProblem {
   readonly message: string;
 }
 
+/** The event, or the first attribute that breaks a rule. */
 export type ParsedEvent =
   | { readonly ok: true; readonly event: CloudEvent }
   | { readonly ok: false; readonly problem: EventProblem };

@@ -6,10 +6,12 @@ import { quote, type ValueProblem } from './value-problem.ts';
 
 /** Kafka's own rule for topic names (org.apache.kafka.common.internals.Topic). */
 export const topicName = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/;
+/** What a text must be to be a topic name. */
 export const topicNameRule =
   'must be a Kafka topic name: 1 to 249 letters, digits, ".", "_" or "-", but not "." or ".."';
 
 const legalText = /^[a-zA-Z0-9._-]*$/;
+
 /** The topic of an event, or why there is none. */
 export type TopicOf = (event: CloudEvent) => string | ValueProblem;
 

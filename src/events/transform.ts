@@ -8,6 +8,7 @@ export type Transformed =
   | { readonly kind: 'filtered' }
   | { readonly kind: 'failed'; readonly message: string };
 
+/** Changes an event. It does not throw. */
 export type Transform = (event: CloudEvent) => Promise<Transformed>;
 
 /**

@@ -5,6 +5,7 @@ import type { OutgoingRecord } from './ports.ts';
 /** Carries records of one topic to where they are kept; fates stand in the order of the records. */
 export type Carry<Fate> = (topic: string, records: readonly OutgoingRecord[]) => Promise<readonly Fate[]>;
 
+/** How long records gather, and how much travels at once. */
 export interface BatcherLimits {
   /** How long a record waits for others while calls for its topic are under way; on an idle line it never waits. */
   readonly lingerMs: number;

@@ -32,6 +32,7 @@ export interface IngestDeadLetter {
   readonly message: string;
 }
 
+/** What keeping needs. */
 export interface KeepOptions {
   readonly write: WriteRecords;
   /** Undefined: what cannot be produced at once is the sender's to send again. */

@@ -21,6 +21,7 @@ export type Once = (
   keep: () => Promise<Fate>,
 ) => Promise<Fate>;
 
+/** What recognising repetitions needs. */
 export interface OnceOptions {
   readonly receipts: Receipts;
   readonly clock: Clock;

@@ -31,6 +31,7 @@ export interface FlushOptions {
   readonly limits: FlushLimits;
 }
 
+/** The bounds of one flush. */
 export interface FlushLimits {
   /** No produce begins that could end after this many milliseconds. Longer than `produceMs`. */
   readonly budgetMs: number;

@@ -60,6 +60,7 @@ export interface Explanation {
   readonly mismatch?: string;
 }
 
+/** The compiled routes. */
 export interface Router {
   /**
    * Routes an event: the first route that fits decides. A promise only when that route transforms.

@@ -44,6 +44,7 @@ export class KafkaRestError extends SluiceError {
   }
 }
 
+/** Why a call of the proxy, or one record of it, failed. */
 export type KafkaRestErrorCode =
   | 'kafka-rest.unreachable'
   | 'kafka-rest.unauthorized'

@@ -30,6 +30,7 @@ export interface TopicCreationOptions {
 /** Kafka's code for TOPIC_ALREADY_EXISTS. */
 const topicExistsCode = 36;
 
+/** Makes topics that are missing, each once for all who wait for it. */
 export function createTopicCreation({ client, topics, settings }: TopicCreationOptions): TopicCreation {
   const ensured = new Map<string, Promise<void>>();
 

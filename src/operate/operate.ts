@@ -44,6 +44,7 @@ const operations = {
   testEvent: operation(testEventRequest, testEvent),
 } satisfies Record<string, Operation>;
 
+/** What an operator can ask for. */
 export type OperationName = keyof typeof operations;
 
 /**

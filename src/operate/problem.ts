@@ -15,6 +15,7 @@ export const problem = problemsOf({
   unavailable: { title: 'Something the operation needs cannot be reached', status: 503 },
 });
 
+/** Why an operation cannot be carried out; a key of the table above. */
 export type ProblemKind = Parameters<typeof problem>[0];
 
 /** An operation cannot be carried out as it was asked for; nothing of it was. */

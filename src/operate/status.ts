@@ -18,6 +18,7 @@ export interface Status {
   readonly problems: readonly string[];
 }
 
+/** Where one subscription stands. */
 export interface SubscriptionStatus {
   readonly name: string;
   readonly endpoint: EndpointView;

@@ -8,6 +8,7 @@ export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new AssertionError(message);
 }
 
+/** A programmer has not kept what was promised: a defect, never bad input. */
 export class AssertionError extends Error {
   override readonly name = 'AssertionError';
 }

@@ -15,6 +15,7 @@ export interface Settlement {
   readonly laterCount: number;
 }
 
+/** How every letter begins. */
 export const unsettled: Settlement = { state: 'open', later: [], laterCount: 0 };
 
 /** Moves an open letter on. */

@@ -2,6 +2,7 @@ import type { Secret } from '../../shared/secret.ts';
 import { type Provider, refused, verified } from './provider.ts';
 import { createSecretCheck } from './signature.ts';
 
+/** `sources.<name>.auth` of kind `basic`. */
 export interface BasicAuth {
   readonly kind: 'basic';
   readonly username: string;

@@ -11,6 +11,7 @@ export type Content =
 
 type ContentRead = { readonly content: Content } | { readonly problem: Problem };
 
+/** The media type of HTML forms (URL Standard, section 5). */
 export const formType = 'application/x-www-form-urlencoded';
 
 /**

@@ -3,6 +3,7 @@ import { verifyHmac } from './hmac.ts';
 import type { Delivery, Description, Provider } from './provider.ts';
 import { textAt } from './reading.ts';
 
+/** `sources.<name>.auth` of kind `github`. */
 export interface GithubAuth {
   readonly kind: 'github';
   readonly secrets: readonly Secret[];

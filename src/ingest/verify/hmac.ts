@@ -22,6 +22,7 @@ export interface HmacScheme {
   readonly secrets: readonly Secret[];
 }
 
+/** `sources.<name>.auth` of kind `hmac`. */
 export interface HmacAuth extends HmacScheme {
   readonly kind: 'hmac';
 }

@@ -53,6 +53,7 @@ export interface Provider {
   readonly scheme: 'Signature' | 'ApiKey' | 'Basic' | 'Bearer';
 }
 
+/** The request is from whom it says. */
 export const verified: Verification = { ok: true };
 
 /** Everything that a refused sender is told: enough to find a mistake, nothing that helps to guess. */

@@ -36,6 +36,7 @@ export type WebhookResult =
       readonly cause?: unknown;
     };
 
+/** Verifies and reads a webhook that came in by a source, at a time in milliseconds since the epoch. It does not throw. */
 export type ReadWebhook = (
   sourceName: string,
   request: WebhookRequest,

@@ -3,6 +3,7 @@ import { verifyHmac } from './hmac.ts';
 import type { Provider } from './provider.ts';
 import { prefixed } from './reading.ts';
 
+/** `sources.<name>.auth` of kind `shopify`. */
 export interface ShopifyAuth {
   readonly kind: 'shopify';
   readonly secrets: readonly Secret[];

@@ -1,7 +1,9 @@
 import { createHash, createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 import type { Secret } from '../../shared/secret.ts';
 
+/** The hash of an HMAC. */
 export type HmacAlgorithm = 'sha1' | 'sha256' | 'sha512';
+/** How a digest is written as text. */
 export type DigestEncoding = 'hex' | 'base64';
 
 /** Signatures of one request that are looked at; a rotation needs two or three. */

@@ -4,6 +4,7 @@ import { verifyHmac } from './hmac.ts';
 import type { Delivery, Provider } from './provider.ts';
 import { prefixed, textAt, timestampOf } from './reading.ts';
 
+/** `sources.<name>.auth` of kind `slack`. */
 export interface SlackAuth {
   readonly kind: 'slack';
   readonly toleranceSeconds: number;

@@ -3,6 +3,7 @@ import { type Provider, refused, type Verify, verified } from './provider.ts';
 import { prefixed, textAt, timestampOf } from './reading.ts';
 import { createHmacCheck, isWithinWindow, textKeys } from './signature.ts';
 
+/** `sources.<name>.auth` of kind `stripe`. */
 export interface StripeAuth {
   readonly kind: 'stripe';
   readonly toleranceSeconds: number;

@@ -13,6 +13,7 @@ import {
 import { textAt } from './reading.ts';
 import { createHmacCheck, equalDigests, textKeys } from './signature.ts';
 
+/** `sources.<name>.auth` of kind `twilio`. */
 export interface TwilioAuth {
   readonly kind: 'twilio';
   /** The URL as Twilio knows it, without a query, where a gateway in front of the bridge has another one. */
