@@ -27,8 +27,11 @@ export type Verdict =
 /** What a failed attempt says of the endpoint: only `failing` counts for its circuit breaker. */
 export type EndpointFault = 'failing' | 'refusing';
 
-/** `refused`: the receiver does not want the record. `exhausted`: it failed as often as the schedule allows. */
-export type DeadLetterCode = 'delivery.refused' | 'delivery.exhausted';
+/**
+ * `refused`: the receiver does not want the record. `exhausted`: it failed as often as the schedule allows. `broken`:
+ * a defect here kept every attempt from being made.
+ */
+export type DeadLetterCode = 'delivery.refused' | 'delivery.exhausted' | 'delivery.broken';
 
 /** What one attempt came to. */
 export type AttemptOutcome =

@@ -452,3 +452,28 @@ test('a change from key to partition order sends what is parked before anything 
   await run();
   assert.deepEqual(delivered, ['0@1', '0@0', '0@2']);
 });
+
+for (const ordering of ['key', 'partition'] as const) {
+  test(`${ordering}: a record whose every attempt breaks is given up at last, and what is behind it goes on`, async () => {
+    const { topics, run, clock, letters, delivered } = createDrainWorld({
+      subscription: { ordering },
+      answer: ([record]) => {
+        if (record?.offset === 0n) throw new RangeError('a defect');
+        return undefined;
+      },
+    });
+    topics.add('orders', 0, [
+      [0, 'a'],
+      [1, 'a'],
+    ]);
+    for (let minutes = 0; minutes < 15; minutes += 1) {
+      await run();
+      await clock.advance(60_000);
+    }
+    assert.deepEqual(
+      (await letters()).map(({ reason }) => reason.code),
+      ['delivery.broken'],
+    );
+    assert.deepEqual(delivered, ['0@1']);
+  });
+}

@@ -67,8 +67,9 @@ interface Attempted {
   readonly endpointChanged?: Promise<void> | undefined;
 }
 
-/** A record whose attempt threw, which only a defect makes it do, is tried again after this. */
+/** A record whose attempt threw is tried again after this, and given up after so many attempts. */
 const brokenAttemptDelayMs = 60_000;
+const brokenAttemptsMax = 10;
 /** Of the attempts at a record the first is remembered, and the last ones, so many in all. */
 const attemptsKeptMax = 20;
 
@@ -169,7 +170,7 @@ export class Sending {
       const prepared: PreparedRecord[] = request.map((consignment) => consignment.prepared);
       attempted = await delivery.attempt(prepared, failures);
     } catch (error) {
-      attempted = this.#broken(error);
+      attempted = this.#broken(error, request.length, failures);
     }
     const { attempt, verdict } = attempted;
     telemetry.record('sluice.delivery.ms', attempt.latencyMs, this.#attributes);
@@ -183,13 +184,23 @@ export class Sending {
     return { ...attempted, endpointChanged };
   }
 
-  #broken(error: unknown): Attempted {
+  /** Only a defect makes an attempt throw: its records are tried again, but not for ever, and never lost. */
+  #broken(error: unknown, records: number, failures: number): Attempted {
     const atMs = this.#options.clock.now();
     const answer = `the attempt broke: ${describeError(error)}`;
-    return {
-      attempt: { atMs, latencyMs: 0, status: null, answer },
-      verdict: { kind: 'retry', atMs: atMs + brokenAttemptDelayMs, error: answer, endpoint: 'refusing' },
-    };
+    const attempt: Attempt = { atMs, latencyMs: 0, status: null, answer };
+    if (failures + 1 < brokenAttemptsMax) {
+      const verdict: Verdict = {
+        kind: 'retry',
+        atMs: atMs + brokenAttemptDelayMs,
+        error: answer,
+        endpoint: 'refusing',
+      };
+      return { attempt, verdict };
+    }
+    if (records > 1) return { attempt, verdict: { kind: 'split', error: answer } };
+    const reason = { code: 'delivery.broken', message: answer } as const;
+    return { attempt, verdict: { kind: 'dead-letter', reason, endpoint: 'refusing' } };
   }
 
   #tell(request: readonly Consignment[], failures: number, { attempt, verdict }: Attempted): void {
