@@ -6,15 +6,15 @@ import { readBySchema } from './request-body.ts';
 import type { Answer, Route } from './routes.ts';
 
 /** What a fault can be aimed at; `metadata` is brokers, topic list, partitions. */
-export const faultOperations = ['produce', 'consume', 'metadata', 'createTopic'] as const;
+const faultOperations = ['produce', 'consume', 'metadata', 'createTopic'] as const;
 
 /** The most rules held at once. */
-export const faultRulesMax = 100;
+const faultRulesMax = 100;
 
 const place = z.enum(['before', 'after']);
 
 /** A rule as `/control/faults` takes it. */
-export const faultRuleSchema = z.strictObject({
+const faultRuleSchema = z.strictObject({
   operation: z.enum(faultOperations).exactOptional().describe('Only this operation. Default: any.'),
   topic: z.string().exactOptional().describe('Only calls naming this topic. Default: any call.'),
   times: z.int().min(1).exactOptional().describe('How many calls it hits. Default: no limit.'),

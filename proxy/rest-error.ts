@@ -6,7 +6,7 @@ import { SluiceError } from '../src/shared/error.ts';
  *
  * Source: https://kafka.apache.org/protocol#protocol_error_codes
  */
-export const restErrors = {
+const restErrors = {
   offset_out_of_range: { status: 400, errorCode: 1 },
   invalid_topic_name: { status: 400, errorCode: 17 },
   topic_already_exists: { status: 400, errorCode: 36 },

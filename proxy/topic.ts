@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** A topic may have at most this many partitions. */
-export const partitionCountMax = 1000;
+const partitionCountMax = 1000;
 
 /** How many brokers the proxy announces; all of them are this one process. */
 export const brokerCount = 3;

@@ -73,7 +73,7 @@ export interface Router {
 }
 
 /** The extension attribute that says why an event lies in the topic of `onInvalid`. */
-export const rejectedReason = 'rejectedreason';
+const rejectedReason = 'rejectedreason';
 
 /** The routes cannot be used. The message lists everything that is wrong, a line each, by its path in the file. */
 export class RoutesError extends SluiceError {

@@ -1,5 +1,5 @@
 /** Memory is flat when the highest value of the second half is at most this many times that of the first half. */
-export const rssGrowthMax = 1.1;
+const rssGrowthMax = 1.1;
 
 /** What the bridge's process held while much went through it. */
 export interface MemoryRun {

@@ -86,7 +86,7 @@ export interface FakeDelivery extends OpenDelivery {
   prepares: (record: TopicRecord) => 'filtered' | 'failed' | undefined;
 }
 
-export function createFakeDelivery(now: () => number, recordsMax = 1): FakeDelivery {
+function createFakeDelivery(now: () => number, recordsMax = 1): FakeDelivery {
   const fake: FakeDelivery = {
     batch: { recordsMax, bytesMax: 1_000_000, lingerMs: 0 },
     closed: false,

@@ -8,7 +8,7 @@ const alreadyExists = 409;
 const conditionNotMet = 412;
 
 /** The service gives at most this many entities in one answer. */
-export const rowsPageMax = 1_000;
+const rowsPageMax = 1_000;
 
 /** An entity as it is read back: `etag` is its version. */
 export type Row = TableEntityResult<Record<string, unknown>>;
