@@ -30,6 +30,7 @@ export interface SubscriptionStatus {
   readonly partitions: readonly PartitionStatus[];
 }
 
+/** Open dead letters of one origin. */
 export interface DeadLettersStatus {
   readonly origin: string;
   readonly open: number;
@@ -37,6 +38,7 @@ export interface DeadLettersStatus {
   readonly more: boolean;
 }
 
+/** What waits in the outbox for one topic. */
 export interface OutboxStatus {
   readonly topic: string;
   /** Of the oldest batches; `more`: there are others behind them. */

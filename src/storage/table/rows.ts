@@ -142,6 +142,7 @@ function isKey(text: string): boolean {
   return text.length <= keyCharsMax && !noKey.test(text);
 }
 
+/** Which rows are listed, and how many. */
 export interface ListOptions {
   readonly max?: number;
   readonly select?: string[];
