@@ -22,6 +22,30 @@ async function worldWithLoss(dataLoss: 'skip' | 'halt') {
   return world;
 }
 
+test('while metadata is stale, what retention has just taken hides no record that can be read', async () => {
+  const world = createDrainWorld({ limits: { pageRecords: 100 } });
+  world.topics.add('orders', 0, numbers(1));
+  await world.run();
+  world.topics.add('orders', 0, numbers(40));
+  world.topics.retainFrom('orders', 0, 7n);
+  const stale: PartitionBounds = { partition: 0, earliestOffset: 0n, latestOffset: 40n };
+  const { read } = world.topics.log;
+  world.topics.log.partitions = async () => [stale];
+  world.topics.log.partition = async () => stale;
+  let denied = false;
+  // An offset out of range is an empty page, and once so is one that can be read.
+  world.topics.log.read = async (place) => {
+    const deniedNow = !denied && place.offset === 20n;
+    denied ||= deniedNow;
+    if (place.offset < 7n || deniedNow) return { records: [], nextOffset: place.offset };
+    return read(place);
+  };
+  await world.run();
+  const gaps = (await world.position())?.gaps;
+  assert.deepEqual(gaps, [{ fromOffset: 1n, toOffset: 7n, atMs: 0, cause: 'empty' }]);
+  assert.equal(world.delivered.length, 1 + 33);
+});
+
 test('halt: records that retention took pause the subscription until an operator resumes', async () => {
   const world = await worldWithLoss('halt');
   await world.run();

@@ -122,8 +122,8 @@ export class Reader {
   /**
    * Called when a read below the end brought neither records nor a way on: retention has moved, or the offsets are
    * empty (compaction, transaction markers), or the proxy was slow. Offsets count as empty only when the log gives
-   * a record further on and, asked again, still none here. Without such a record the walk stays where it is, which
-   * costs a later run one read.
+   * a record further on, and twice none at the first of them and at the last. Without such a record the walk stays
+   * where it is, which costs a later run one read.
    */
   async #crossEmpty(): Promise<Reading> {
     if (await this.#retentionPassed()) return this.#gap(this.#earliestOffset, 'retention');
@@ -135,7 +135,35 @@ export class Reader {
     const again = await this.#page(await this.#readAt(this.#offset, this.#options.pageRecords), endBefore);
     if (again !== undefined) return again;
     const window = this.#offset + BigInt(this.#options.pageRecords);
-    return this.#gap(window < this.#recordAhead ? window : this.#recordAhead, 'empty');
+    return this.#gap(
+      await this.#firstReadable(window < this.#recordAhead ? window : this.#recordAhead),
+      'empty',
+    );
+  }
+
+  /**
+   * Where reading goes on behind this offset, at `toOffset` the latest. What was found further on need not be the
+   * first that can be read: while metadata is stale, what retention has just taken looks empty too.
+   */
+  async #firstReadable(toOffset: bigint): Promise<bigint> {
+    let empty = this.#offset;
+    let readable = toOffset;
+    let middle = toOffset - 1n;
+    while (readable - empty > 1n) {
+      if (await this.#givesNothingAt(middle)) empty = middle;
+      else readable = middle;
+      middle = (empty + readable) / 2n;
+    }
+    return readable;
+  }
+
+  /** Whether nothing can be read at an offset, also when asked again. */
+  async #givesNothingAt(offset: bigint): Promise<boolean> {
+    for (let reads = 0; reads < 2; reads += 1) {
+      const { records } = await this.#readAt(offset, 1);
+      if (records.length > 0) return false;
+    }
+    return true;
   }
 
   /** A record further on, looked for at the end of the partition and at growing distances; -1 without one. */

@@ -61,9 +61,6 @@ export interface OutWitness extends InWitness {
   readonly watches: ReadonlyMap<string, Watch>;
 }
 
-/** For so long after retention has moved a gap may be taken for another kind. */
-const unclearMs = 120_000;
-
 /** The state is read anew every 5 s; reading may take as long as the client of tables tries. */
 const stopWithinMs = 60_000;
 
@@ -246,10 +243,7 @@ function checkFence(
 
 /** A gap holds no record that could still be read. */
 function checkGap(witness: OutWitness, watch: Watch, gap: Range & { cause: string }): void {
-  const { records, earliest, past } = partitionOf(witness, watch);
-  // Where retention has just moved, metadata may be stale, and what it took looks like offsets that are empty.
-  const movedMs = past.find((bounds) => earliest > 0 && bounds.earliest === earliest)?.atMs ?? 0;
-  if (gap.cause === 'empty' && witness.world.nowMs() - movedMs < unclearMs) return;
+  const { records, earliest } = partitionOf(witness, watch);
   for (const { offset } of records) {
     if (offset < earliest || offset < gap.from || offset >= gap.to || gap.cause === 'recreated') continue;
     if (watch.taken.has(offset) || watch.letters.has(offset)) continue;
