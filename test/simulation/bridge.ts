@@ -30,6 +30,7 @@ import { createTableDeadLetters } from '../../src/storage/table/dead-letters.ts'
 import { createTableOutbox } from '../../src/storage/table/outbox.ts';
 import { createTableParkedStore } from '../../src/storage/table/parked.ts';
 import { createTableReceipts } from '../../src/storage/table/receipts.ts';
+import type { Configurations } from './configurations.ts';
 import type { EndpointsModel } from './endpoints.ts';
 import type { Instance } from './instance.ts';
 import type { ProxyModel } from './proxy.ts';
@@ -57,6 +58,7 @@ export interface Outside {
   readonly proxy: ProxyModel;
   readonly tables: TablesModel;
   readonly endpoints: EndpointsModel;
+  readonly configurations: Configurations;
 }
 
 // The constants of src/composition.ts.
@@ -89,6 +91,7 @@ const transform = await compileTransform(transformText);
 export async function createBridge(outside: Outside, instance: Instance): Promise<Bridge> {
   const { world, proxy, tables } = outside;
   const { clock } = instance;
+  const configuration = outside.configurations.of(instance.name);
   const { ingest } = world.plan;
   const chance = world.chance(`code of ${instance.name}`);
   const random = chance.next;
@@ -182,11 +185,11 @@ export async function createBridge(outside: Outside, instance: Instance): Promis
   const checkpoints = createTableCheckpointStore(tables.client(instance, 'checkpoints'));
   const log = createRecordLog(client);
   const deliveries = new Map(
-    world.plan.subscriptions.map((plan) => [plan.name, openDelivery(outside, instance, plan, random)]),
+    configuration.subscriptions.map((plan) => [plan.name, openDelivery(outside, instance, plan, random)]),
   );
   const deliveryOf = (name: string) => deliveries.get(name) as Delivery;
   const drain = createDrain({
-    subscriptions: world.plan.subscriptions.map((plan) => ({
+    subscriptions: configuration.subscriptions.map((plan) => ({
       ...plan,
       limits: plan,
       delivery: deliveryOf(plan.name),
@@ -198,7 +201,7 @@ export async function createBridge(outside: Outside, instance: Instance): Promis
     deadLetters,
     clock,
     telemetry,
-    limits: world.plan.drain,
+    limits: configuration.drain,
   });
   const context = () => ({ owner: `${instance.name}:${newId()}`, report });
 
@@ -212,7 +215,7 @@ export async function createBridge(outside: Outside, instance: Instance): Promis
     },
     operate: {
       subscriptions: new Map(
-        world.plan.subscriptions.map((plan) => [
+        configuration.subscriptions.map((plan) => [
           plan.name,
           { topics: plan.topics, settings: settingsOf(plan), delivery: deliveryOf(plan.name) },
         ]),

@@ -16,7 +16,10 @@ export interface Arrival {
 }
 
 /** A request that has left its instance. */
-export type Sent = Pick<Arrival, 'subscription' | 'request' | 'caller'>;
+export interface Sent extends Pick<Arrival, 'subscription' | 'request' | 'caller'> {
+  /** How long its caller waits for what comes of it. */
+  readonly lastsMs: number;
+}
 
 /** The endpoints of all subscriptions, with everything that receivers do. */
 export interface EndpointsModel {
@@ -53,7 +56,6 @@ export function createEndpoints(world: World): EndpointsModel {
     onArrival: (listener) => listeners.push(listener),
 
     serve(subscription, request, caller) {
-      for (const listener of sentListeners) listener({ subscription, request, caller });
       const arrivesAfterMs = chance.latencyMs(10, 500);
       const answersAfterMs = chance.latencyMs(20, 2_000);
       const answer = isAway(subscription)
@@ -70,6 +72,8 @@ export function createEndpoints(world: World): EndpointsModel {
       };
       /** The call is under way until just before its caller knows how it ended. */
       const lasts = (forMs: number) => {
+        const lastsMs = Math.min(forMs, request.timeoutMs);
+        for (const listener of sentListeners) listener({ subscription, request, caller, lastsMs });
         const name = `${subscription} ${caller.name}`;
         const now = (underway.get(name) ?? 0) + 1;
         underway.set(name, now);
@@ -78,9 +82,7 @@ export function createEndpoints(world: World): EndpointsModel {
         if (now > connectionsMax && !caller.name.startsWith(operatorName)) {
           world.violated('limits are kept', `${now} calls at once to ${name}, of ${connectionsMax}`);
         }
-        world.after(Math.min(forMs, request.timeoutMs) - 1, () =>
-          underway.set(name, (underway.get(name) ?? 0) - 1),
-        );
+        world.after(lastsMs - 1, () => underway.set(name, (underway.get(name) ?? 0) - 1));
       };
 
       const refused = isAway(subscription) ? chance.happens(0.5) : world.strikes('endpoint resets');

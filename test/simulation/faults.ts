@@ -6,6 +6,8 @@ export const faultRatesMax = {
   /** Of function instances, each time they call something outside. */
   'instance dies': 0.01,
   'instance freezes': 0.015,
+  /** Of function instances, each start. */
+  'instance is configured anew': 0.5,
   /** Of timers. */
   'timer doubles': 0.3,
   'timer lapses': 0.3,
@@ -21,10 +23,11 @@ export const faultRatesMax = {
   'proxy gives an empty page': 0.1,
   'proxy begins a page early': 0.2,
   'proxy points beyond the end': 0.1,
-  'proxy shows stale metadata': 0.3,
-  /** Of the log; the last two a minute. */
+  'proxy shows stale metadata': 0.4,
+  /** Of the log; the last three a minute. */
   'log leaves offsets out': 0.1,
-  'log moves its retention': 3,
+  'log moves its retention': 6,
+  'topic is made anew': 1,
   'proxy is away': 1,
   /** Of Table Storage, each call; the last a minute. */
   'tables throttle': 0.05,

@@ -1,5 +1,5 @@
 import type { Entity, TablesModel } from './tables.ts';
-import type { TopicLog } from './topic-log.ts';
+import type { LoggedRecord, TopicLog } from './topic-log.ts';
 import { sources, topics } from './topics.ts';
 import type { SaidOfEvent, SentEvent, Work } from './work.ts';
 import type { World } from './world.ts';
@@ -7,6 +7,7 @@ import type { World } from './world.ts';
 /** What the witness of the way in looks at. */
 export interface InWitness {
   readonly world: World;
+  /** Knows what went with topics that were deleted, too. */
   readonly log: TopicLog;
   readonly tables: TablesModel;
   readonly work: Work;
@@ -97,11 +98,11 @@ function holds(entity: Entity, event: string): boolean {
  * have been kept in part.
  */
 function checkOrder({ world, log, work }: InWitness): void {
-  const lanes = new Map<string, { event: SentEvent; offset: number; acknowledgedMs: number }[]>();
+  const lanes = new Map<string, { event: SentEvent; first: LoggedRecord; acknowledgedMs: number }[]>();
   for (const event of work.events) {
-    const offset = log.of(event.name)[0]?.offset;
+    const first = log.of(event.name)[0];
     const { acknowledgedMs, sentMs, request, sendings, repeats } = event;
-    if (offset === undefined || acknowledgedMs === undefined) continue;
+    if (first === undefined || acknowledgedMs === undefined) continue;
     const name = `${event.source} ${event.key}`;
     const lane = lanes.get(name) ?? [];
     lanes.set(name, lane);
@@ -110,10 +111,14 @@ function checkOrder({ world, log, work }: InWitness): void {
         earlier.event.request === request
           ? sendings === 1 && (repeats === 0 || world.plan.skewMs === 0)
           : earlier.acknowledgedMs + 2 * world.plan.skewMs <= sentMs;
-      if (ordered && offset < earlier.offset) {
+      if (ordered && isBefore(first, earlier.first)) {
         world.violated('order of the way in', `${event.name} comes before ${earlier.event.name} in the log`);
       }
     }
-    lane.push({ event, offset, acknowledgedMs });
+    lane.push({ event, first, acknowledgedMs });
   }
+}
+
+function isBefore(one: LoggedRecord, other: LoggedRecord): boolean {
+  return one.generation === other.generation ? one.offset < other.offset : one.generation < other.generation;
 }

@@ -1,10 +1,12 @@
+import type { Configurations } from './configurations.ts';
 import type { Arrival, EndpointsModel, Sent } from './endpoints.ts';
 import { operatorName } from './instance.ts';
 import type { InWitness } from './invariants-in.ts';
 import { type Place, placeOfWebhookId, placesOf } from './places.ts';
+import { staleMsMax } from './proxy.ts';
 import type { SubscriptionPlan } from './subscriptions.ts';
 import type { Entity, TableWrite } from './tables.ts';
-import type { LoggedRecord, LogPartition } from './topic-log.ts';
+import type { LoggedRecord, LogPartition, LogTopic } from './topic-log.ts';
 import { placeOf } from './topic-log.ts';
 import { topics } from './topics.ts';
 import type { SentEvent } from './work.ts';
@@ -30,6 +32,12 @@ interface Watch {
   readonly plan: SubscriptionPlan;
   readonly topic: string;
   readonly partition: number;
+  /** How often the topic that the subscription follows had been made anew. */
+  generation: number;
+  /** Something has happened about which nothing is promised. */
+  excused: boolean;
+  /** Gaps of the topics before this one. */
+  readonly formerGaps: number;
   /** Where the subscription began. */
   start: number;
   standing: Standing | undefined;
@@ -58,45 +66,35 @@ interface Watch {
 
 /** The witness of the way out. */
 export interface OutWitness extends InWitness {
+  readonly configurations: Configurations;
   readonly watches: ReadonlyMap<string, Watch>;
+  /** Watches of topics that were deleted. */
+  readonly former: Map<string, Watch[]>;
 }
 
-/** The state is read anew every 5 s; reading may take as long as the client of tables tries. */
-const stopWithinMs = 60_000;
+/** The bridge believes that a topic was made anew when it was seen so for this long, by its clocks. */
+const recreatedAfterMs = 60_000;
 
 /** Records of a batch may be finished or parked above a bound that was reached while they were under way. */
-const underwayMax = (plan: SubscriptionPlan) =>
-  plan.maxInFlight * (typeof plan.form === 'string' ? 1 : plan.form.recordsMax);
+const underwayMax = (plans: readonly SubscriptionPlan[]) =>
+  Math.max(...plans.map(({ maxInFlight }) => maxInFlight)) *
+  Math.max(...plans.map(({ form }) => (typeof form === 'string' ? 1 : form.recordsMax)));
 
 /** Watches the way out while the world lives. */
-export function watchOut(witness: InWitness, endpoints: EndpointsModel) {
+export function watchOut(
+  witness: Pick<OutWitness, keyof InWitness | 'configurations'>,
+  endpoints: EndpointsModel,
+) {
   const watches = new Map<string, Watch>();
-  const out: OutWitness = { ...witness, watches };
+  const former = new Map<string, Watch[]>();
+  const out: OutWitness = { ...witness, watches, former };
   const plans = new Map(witness.world.plan.subscriptions.map((plan) => [plan.name, plan]));
 
   function watchOf(subscription: string, topic: string, partition: number): Watch {
     const name = `${subscription} ${topic}/${partition}`;
     let watch = watches.get(name);
     if (watch === undefined) {
-      watch = {
-        plan: plans.get(subscription) as SubscriptionPlan,
-        topic,
-        partition,
-        start: 0,
-        standing: undefined,
-        taken: new Set(),
-        heard: new Set(),
-        claims: new Map(),
-        opened: -1,
-        leases: new Map(),
-        letters: new Set(),
-        refused: new Set(),
-        parked: new Set(),
-        skipped: [],
-        again: new Map(),
-        lanes: new Map(),
-        laned: 0,
-      };
+      watch = newWatch(plans.get(subscription) as SubscriptionPlan, topic, partition);
       watches.set(name, watch);
     }
     return watch;
@@ -106,7 +104,9 @@ export function watchOut(witness: InWitness, endpoints: EndpointsModel) {
     const { partitionKey, rowKey } = (write.after ?? write.before) as Entity;
     if (write.table === 'checkpoints' && rowKey.includes(':')) {
       const [topic = '', partition] = rowKey.split(':');
-      sawCheckpoint(out, watchOf(partitionKey, topic, Number(partition)), write);
+      const watch = watchOf(partitionKey, topic, Number(partition));
+      if (!isCrossing(write)) sawCheckpoint(out, watch, write);
+      else watches.set(nameOf(watch), sawCrossing(out, watch, write));
     } else if (write.table === 'parked') {
       const [subscription = '', topic = '', partition] = partitionKey.split(':');
       sawParked(out, watchOf(subscription, topic, Number(partition)), write);
@@ -117,19 +117,29 @@ export function watchOut(witness: InWitness, endpoints: EndpointsModel) {
       if (write.after?.code === 'delivery.refused') watch.refused.add(Number(offset));
     }
   });
-  const sentMs = new Map<string, number[]>();
   endpoints.onSent((sent) => {
     if (sent.caller.name.startsWith(operatorName)) return;
-    checkStopped(out, sent);
-    checkRate(out, sent, sentMs);
-    for (const { topic, partition } of placesOf(sent.request)) {
-      checkLease(out, watchOf(sent.subscription, topic, partition), sent);
-    }
+    const places = placesOf(sent.request);
+    const [first] = places;
+    if (first === undefined) return;
+    const watch = watchOf(sent.subscription, first.topic, first.partition);
+    checkLease(out, watch, sent);
+    const known = places.filter(({ generation = watch.generation }) => generation === watch.generation);
+    checkParked(
+      out,
+      watch,
+      known.map(({ offset }) => offset),
+    );
   });
   endpoints.onArrival((arrival) => {
     for (const place of sawRequest(out, arrival)) {
-      sawRecord(out, watchOf(arrival.subscription, place.topic, place.partition), place.offset, arrival);
+      const watch = watchOf(arrival.subscription, place.topic, place.partition);
+      if (!watch.excused) sawRecord(out, generationOf(out, watch, place), place, arrival);
     }
+  });
+  witness.log.onChange((topic) => {
+    if (topic.generation === 0) return;
+    for (const watch of watches.values()) if (watch.topic === topic.name) lookForNew(watch, topic);
   });
   return out;
 }
@@ -145,6 +155,8 @@ export function restlessOut(witness: OutWitness): string | undefined {
         const last = records.at(-1)?.offset ?? -1;
         const { nextOffset } = watch?.standing ?? {};
         if (watch === undefined || nextOffset === undefined) return `${place} was never begun`;
+        if (watch.excused) continue;
+        if (watch.generation !== log.topics.get(topic)?.generation) return `${place} is of an old topic`;
         if (nextOffset <= last) return `${place} stands at ${nextOffset}, and its last record is ${last}`;
         if (watch.parked.size > 0) return `${place} has ${[...watch.parked].join(' ')} parked`;
       }
@@ -159,6 +171,7 @@ export function checkOut(witness: OutWitness): void {
   const calm = Object.keys(world.plan.faults).length === 0 && world.plan.skewMs === 0;
   const refuses = world.plan.faults['endpoint answers 4xx'] !== undefined;
   for (const [name, watch] of witness.watches) {
+    if (watch.excused) continue;
     for (const record of partitionOf(witness, watch).records) {
       if (!isJustified(witness, watch, record)) {
         world.violated('no record is skipped', `${name}/${record.offset} was neither delivered nor given up`);
@@ -187,24 +200,32 @@ function sawCheckpoint(witness: OutWitness, watch: Watch, { before, after, write
   const last = before && readStanding(before);
   watch.standing = next;
   if (last === undefined) {
-    watch.start = next.nextOffset;
+    beginWatch(witness, watch, next.nextOffset);
     return;
   }
   if (writer.name.startsWith(operatorName)) {
-    sawSeek(watch, last, next);
+    sawSeek(witness, watch, last, next);
     return;
   }
   if (next.owner !== '') watch.leases.set(writer.name, next.expiresAtMs);
   if (next.epoch > last.epoch) watch.claims.set(writer.name, next.epoch);
   checkFence(witness, watch, last, next, writer.name, writer.clock.now());
-  const anew = next.gaps.at(-1)?.cause === 'recreated' && next.gaps.length > last.gaps.length;
-  if (next.nextOffset < last.nextOffset && !anew) {
+  if (watch.excused) return;
+  if (next.nextOffset < last.nextOffset) {
     world.violated('checkpoints move forward', `${nameOf(watch)}: ${last.nextOffset} to ${next.nextOffset}`);
   }
   for (const gap of next.gaps.slice(-1)) checkGap(witness, watch, gap);
+  checkFinished(witness, watch, last);
+}
+
+/** What a checkpoint newly calls finished has become something. */
+function checkFinished(witness: OutWitness, watch: Watch, last: Standing | undefined): void {
+  const { standing: next } = watch;
+  if (next === undefined) return;
+  const { world } = witness;
   for (const record of partitionOf(witness, watch).records) {
     const { offset } = record;
-    if (!isFinished(next, offset) || isFinished(last, offset)) continue;
+    if (!isFinished(next, offset) || (last !== undefined && isFinished(last, offset))) continue;
     if (!isJustified(witness, watch, record)) {
       world.violated(
         'finished means delivered or given up',
@@ -214,7 +235,95 @@ function sawCheckpoint(witness: OutWitness, watch: Watch, { before, after, write
   }
 }
 
-function sawSeek(watch: Watch, last: Standing, next: Standing): void {
+function newWatch(plan: SubscriptionPlan, topic: string, partition: number): Watch {
+  return {
+    plan,
+    topic,
+    partition,
+    generation: 0,
+    excused: false,
+    formerGaps: 0,
+    start: 0,
+    standing: undefined,
+    taken: new Set(),
+    heard: new Set(),
+    claims: new Map(),
+    opened: -1,
+    leases: new Map(),
+    letters: new Set(),
+    refused: new Set(),
+    parked: new Set(),
+    skipped: [],
+    again: new Map(),
+    lanes: new Map(),
+    laned: 0,
+  };
+}
+
+/** Metadata may still have shown the topic before this one. */
+function beginWatch({ log }: OutWitness, watch: Watch, nextOffset: number): void {
+  const { generation = 0, partitions = [] } = log.topics.get(watch.topic) ?? {};
+  const isOld = generation > 0 && nextOffset > (partitions[watch.partition]?.latest ?? 0);
+  watch.generation = isOld ? generation - 1 : generation;
+  watch.start = nextOffset;
+}
+
+/** Whether a checkpoint says for the first time that the topic was made anew. */
+function isCrossing({ before, after }: TableWrite): boolean {
+  if (before === undefined || after === undefined) return false;
+  const { gaps } = readStanding(after);
+  return gaps.at(-1)?.cause === 'recreated' && gaps.length > readStanding(before).gaps.length;
+}
+
+/** The subscription follows the new topic from here on. */
+function sawCrossing(witness: OutWitness, old: Watch, { before, after, writer }: TableWrite): Watch {
+  const { world, log, former } = witness;
+  const next = readStanding(after as Entity);
+  const last = readStanding(before as Entity);
+  const topicNow = log.topics.get(old.topic);
+  const { generation: latest = 0, partitions = [] } = topicNow ?? {};
+  const start = next.gaps.at(-1)?.to ?? 0;
+  // Metadata may show the one before the latest, which is as new to the subscription.
+  const isBefore = latest - 1 > old.generation && start > (partitions[old.partition]?.earliest ?? 0);
+  const generation = isBefore ? latest - 1 : latest;
+  const { claims, leases, opened, plan, topic, partition } = old;
+  const formerGaps = next.gaps.length;
+  const begun = { generation, start, standing: next, formerGaps, claims, leases, opened };
+  const watch: Watch = { ...newWatch(plan, topic, partition), ...begun };
+  if (next.owner !== '') leases.set(writer.name, next.expiresAtMs);
+  checkFence(witness, old, last, next, writer.name, writer.clock.now());
+  const isOld = generation === old.generation;
+  // Clocks that disagree by more than the bridge waits let it believe what is stale.
+  watch.excused = isOld && (old.excused || 2 * world.plan.skewMs >= recreatedAfterMs - staleMsMax);
+  if (isBefore && topicNow !== undefined) lookForNew(watch, topicNow);
+  if (watch.excused) return watch;
+  if (isOld) world.violated('nothing stale is taken for a new topic', nameOf(old));
+  if (start > partitionOf(witness, watch).earliest) {
+    world.violated('a new topic is followed from its beginning', `${nameOf(watch)} begins at ${start}`);
+  }
+  if (old.parked.size > 0) {
+    world.violated('nothing parked is forgotten', `${nameOf(old)} has ${[...old.parked].join(' ')} parked`);
+  }
+  former.set(nameOf(old), [...(former.get(nameOf(old)) ?? []), old]);
+  checkFinished(witness, watch, undefined);
+  return watch;
+}
+
+/** Of a new topic that reaches the checkpoint of the old one before that was noticed, nothing is promised. */
+function lookForNew(watch: Watch, topic: LogTopic): void {
+  const { standing, generation, partition } = watch;
+  if (standing === undefined || generation === topic.generation) return;
+  if ((topic.partitions[partition]?.latest ?? 0) >= standing.nextOffset) watch.excused = true;
+}
+
+/** The watch of the topic that a record is of. */
+function generationOf({ former }: OutWitness, watch: Watch, { generation }: Place): Watch {
+  if (generation === undefined || generation === watch.generation) return watch;
+  return former.get(nameOf(watch))?.find((old) => old.generation === generation) ?? watch;
+}
+
+function sawSeek({ log }: OutWitness, watch: Watch, last: Standing, next: Standing): void {
+  if (watch.generation !== log.topics.get(watch.topic)?.generation) watch.excused = true;
   if (next.nextOffset > last.nextOffset) watch.skipped.push({ from: last.nextOffset, to: next.nextOffset });
   // Whatever comes again now does so because somebody wants it.
   watch.heard.clear();
@@ -270,12 +379,13 @@ function sawParked(witness: OutWitness, watch: Watch, { before, after, writer }:
   if (after !== undefined) {
     watch.parked.add(offset);
     const { parkedMax } = watch.plan;
-    if (watch.parked.size > parkedMax + underwayMax(watch.plan)) {
+    if (watch.parked.size > parkedMax + underwayMax(witness.configurations.ever(watch.plan.name))) {
       world.violated('limits are kept', `${nameOf(watch)} has ${watch.parked.size} parked, of ${parkedMax}`);
     }
     return;
   }
   watch.parked.delete(offset);
+  if (watch.excused) return;
   const record = partitionOf(witness, watch).records.find((each) => each.offset === offset);
   const finished = watch.standing !== undefined && isFinished(watch.standing, offset);
   if (record !== undefined && finished && !isJustified(witness, watch, record)) {
@@ -306,35 +416,27 @@ function checkLease({ world }: OutWitness, watch: Watch, { caller, request }: Se
   );
 }
 
-/** An endpoint that was stopped is left alone, once everybody had the time to look. */
-function checkStopped({ world, tables }: OutWitness, { subscription, caller }: Sent): void {
-  const endpoint = tables.row('checkpoints', subscription, 'endpoint');
-  if (endpoint === undefined) return;
-  const { state, sinceMs } = endpoint;
-  if (state !== 'paused' && state !== 'disabled') return;
-  const longMs = world.nowMs() - Number(sinceMs) - world.plan.skewMs;
-  if (longMs < stopWithinMs || world.nowMs() - caller.thawedMs < stopWithinMs) return;
-  world.violated(
-    'a stop takes hold',
-    `${subscription} has been ${state} for ${longMs} ms, and ${caller.name} sends`,
-  );
-}
-
-/** No instance sends faster than it may; a second's worth may have been saved up. */
-function checkRate(
-  { world }: OutWitness,
-  { subscription, caller }: Sent,
-  sentMs: Map<string, number[]>,
-): void {
-  const { ratePerSecond } = world.plan.subscriptions.find(({ name }) => name === subscription) ?? {};
-  if (ratePerSecond === undefined) return;
-  const name = `${subscription} ${caller.name}`;
-  const nowMs = world.nowMs();
-  const recent = (sentMs.get(name) ?? []).filter((atMs) => atMs > nowMs - 1_000);
-  recent.push(nowMs);
-  sentMs.set(name, recent);
-  if (recent.length > ratePerSecond * 2 + 1) {
-    world.violated('limits are kept', `${name} sends ${recent.length} in a second, of ${ratePerSecond}`);
+/** What is parked of a lane goes out before what comes later in it, and in its order. */
+function checkParked(witness: OutWitness, watch: Watch, offsets: readonly number[]): void {
+  const { ordering } = watch.plan;
+  if (ordering === 'none' || watch.excused || !isOrderingOne(witness, watch) || witness.world.plan.skewMs > 0)
+    return;
+  const { records } = partitionOf(witness, watch);
+  const laneOf = (offset: number) => {
+    const key = records.find((record) => record.offset === offset)?.key ?? null;
+    return ordering === 'partition' ? '' : key;
+  };
+  for (const [index, offset] of offsets.entries()) {
+    const lane = laneOf(offset);
+    if (lane === null || watch.taken.has(offset)) continue;
+    for (const earlier of watch.parked) {
+      if (earlier >= offset || watch.taken.has(earlier) || laneOf(earlier) !== lane) continue;
+      if (isGivenUp(watch, earlier) || offsets.slice(0, index).includes(earlier)) continue;
+      witness.world.violated(
+        'what is parked goes first',
+        `${nameOf(watch)}: ${offset} is sent while ${earlier} of its lane is parked`,
+      );
+    }
   }
 }
 
@@ -351,14 +453,23 @@ function sawRequest({ world }: OutWitness, { subscription, request }: Arrival): 
   return places;
 }
 
-function sawRecord(witness: OutWitness, watch: Watch, offset: number, arrival: Arrival): void {
+function sawRecord(witness: OutWitness, watch: Watch, place: Place, arrival: Arrival): void {
   const { world } = witness;
+  const { offset, generation } = place;
   const record = partitionOf(witness, watch).records.find((each) => each.offset === offset);
-  if (record === undefined) {
+  if (generation === undefined && record === undefined && witness.former.has(nameOf(watch))) return;
+  if (record === undefined || (generation !== undefined && generation !== watch.generation)) {
     world.violated('only records are delivered', `${nameOf(watch)}/${offset}`);
     return;
   }
-  if (isUnwanted(witness, watch, record)) {
+  const callers = witness.configurations.of(arrival.caller.name).subscriptions;
+  if (
+    isUnwantedBy(
+      witness,
+      callers.filter(({ name }) => name === watch.plan.name),
+      record,
+    )
+  ) {
     world.violated('filters hold', `${nameOf(watch)}/${offset} is not wanted`);
   }
   if (watch.heard.has(offset)) sawAgain(witness, watch, offset, arrival);
@@ -369,14 +480,19 @@ function sawRecord(witness: OutWitness, watch: Watch, offset: number, arrival: A
 }
 
 /** What was taken is sent again only after a crash or a lost lease, and then no more than one window. */
-function sawAgain({ world }: OutWitness, watch: Watch, offset: number, arrival: Arrival): void {
+function sawAgain(
+  { world, configurations }: OutWitness,
+  watch: Watch,
+  offset: number,
+  arrival: Arrival,
+): void {
   if (arrival.caller.name.startsWith(operatorName)) return;
   const epoch = watch.standing?.epoch ?? 0;
   const again = watch.again.get(epoch) ?? new Set();
   watch.again.set(epoch, again);
   again.add(offset);
   const calm = Object.keys(world.plan.faults).length === 0 && world.plan.skewMs === 0;
-  const most = calm ? 0 : world.plan.drain.windowRecords;
+  const most = calm ? 0 : configurations.windowRecordsMax();
   if (again.size > most) {
     world.violated(
       'duplicates are bounded',
@@ -389,6 +505,7 @@ function sawAgain({ world }: OutWitness, watch: Watch, offset: number, arrival: 
 function checkOrder(witness: OutWitness, watch: Watch, record: LoggedRecord): void {
   const { ordering } = watch.plan;
   if (ordering === 'none' || (ordering === 'key' && record.key === null)) return;
+  if (!isOrderingOne(witness, watch)) return;
   const { records, earliest } = partitionOf(witness, watch);
   const nameOfLane = ({ key }: LoggedRecord) => (ordering === 'key' ? `key ${key}` : '');
   for (; watch.laned < records.length; watch.laned += 1) {
@@ -419,7 +536,8 @@ function checkOrder(witness: OutWitness, watch: Watch, record: LoggedRecord): vo
 /** Delivered, filtered, given up, parked, or lost and recorded as such. */
 function isJustified(witness: OutWitness, watch: Watch, record: LoggedRecord): boolean {
   const { offset } = record;
-  const inGap = watch.standing?.gaps.some(({ from, to }) => offset >= from && offset < to) ?? false;
+  const gaps = watch.standing?.gaps.slice(watch.formerGaps) ?? [];
+  const inGap = gaps.some(({ from, to }) => offset >= from && offset < to);
   return (
     watch.taken.has(offset) ||
     watch.parked.has(offset) ||
@@ -439,11 +557,23 @@ function isGivenUp(watch: Watch, offset: number): boolean {
 
 /** Only whole events have a subject by which they can be told. */
 function isUnwanted(witness: OutWitness, { plan }: Watch, record: LoggedRecord): boolean {
-  return (
-    record.topic === topics.orders &&
-    plan.unwantedKey !== undefined &&
-    eventOf(witness, record)?.key === plan.unwantedKey
-  );
+  return isUnwantedBy(witness, witness.configurations.ever(plan.name), record);
+}
+
+/** Whether one of the configurations of a subscription keeps a record out. */
+function isUnwantedBy(
+  witness: OutWitness,
+  plans: readonly SubscriptionPlan[],
+  record: LoggedRecord,
+): boolean {
+  if (record.topic !== topics.orders) return false;
+  const key = eventOf(witness, record)?.key;
+  return key !== undefined && plans.some(({ unwantedKey }) => unwantedKey === key);
+}
+
+/** Where instances disagree about the order, none is promised. */
+function isOrderingOne({ configurations }: OutWitness, { plan }: Watch): boolean {
+  return configurations.ever(plan.name).every(({ ordering }) => ordering === plan.ordering);
 }
 
 function isUnwantedAt(witness: OutWitness, watch: Watch, offset: number): boolean {
@@ -455,8 +585,8 @@ function eventOf({ work }: OutWitness, record: LoggedRecord): SentEvent | undefi
   return record.event === undefined ? undefined : work.event(record.event);
 }
 
-function partitionOf({ log }: OutWitness, { topic, partition }: Watch): LogPartition {
-  return log.topics.get(topic)?.partitions[partition] ?? noPartition;
+function partitionOf({ log }: OutWitness, { topic, partition, generation }: Watch): LogPartition {
+  return log.generation(topic, generation)?.partitions[partition] ?? noPartition;
 }
 
 const noPartition: LogPartition = { records: [], earliest: 0, latest: 0, past: [] };

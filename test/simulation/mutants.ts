@@ -168,6 +168,24 @@ export const mutants: readonly Mutant[] = [
     by: '',
   },
   {
+    name: 'stale metadata taken for a new topic',
+    file: 'src/drain/checkpoint.ts',
+    text: 'export const recreatedAfterMs = 60_000;',
+    by: 'export const recreatedAfterMs = 0;',
+  },
+  {
+    name: 'new topic never recognised',
+    file: 'src/drain/intake.ts',
+    text: "this.#loss = { cause: 'recreated', sinceMs: clock.now(), halted: false };",
+    by: '',
+  },
+  {
+    name: 'new topic followed from its end',
+    file: 'src/drain/intake.ts',
+    text: 'this.#progress = new Progress({ nextOffset: now.earliestOffset, finished: [] });',
+    by: 'this.#progress = new Progress({ nextOffset: now.latestOffset, finished: [] });',
+  },
+  {
     name: 'empty offsets passed after one look',
     file: 'src/drain/reader.ts',
     text: 'if (again !== undefined) return again;',
@@ -268,6 +286,36 @@ export const mutants: readonly Mutant[] = [
     file: 'src/drain/gate.ts',
     text: 'this.#options.clock.now() - this.#readAtMs >= refreshMs;',
     by: 'this.#readAtMs === Number.NEGATIVE_INFINITY;',
+  },
+  {
+    name: 'broken endpoint probed before its time',
+    file: 'src/drain/endpoint-state.ts',
+    text: "return endpoint.state === 'broken' && endpoint.probeAtMs <= nowMs;",
+    by: "return endpoint.state === 'broken';",
+  },
+  {
+    name: 'probe not taken before it is sent',
+    file: 'src/drain/gate.ts',
+    text: 'return taken ? takeProbe(endpoint, untilMs) : undefined;',
+    by: 'return untilMs > 0 ? undefined : takeProbe(endpoint, untilMs);',
+  },
+  {
+    name: 'broken endpoint attempted as if it were well',
+    file: 'src/drain/gate.ts',
+    text: "if (this.#change !== undefined || this.#state().state !== 'active') return false;",
+    by: 'if (this.#change !== undefined) return false;',
+  },
+  {
+    name: 'requests of a partition unlimited',
+    file: 'src/drain/walk.ts',
+    text: 'if (this.#jobs >= (gate.probing ? 1 : rules.maxInFlight)) return false;',
+    by: 'if (this.#jobs >= (gate.probing ? 1 : 1_000)) return false;',
+  },
+  {
+    name: 'parked records found in the wrong order',
+    file: 'src/drain/parking.ts',
+    text: 'this.#onFound(partition.entries);',
+    by: 'this.#onFound(partition.entries.toReversed());',
   },
   {
     name: 'endpoint that is back stays broken',

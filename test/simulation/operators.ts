@@ -40,8 +40,10 @@ export function startOperators(
     const plan = chance.oneOf(subscriptions);
     const topic = chance.oneOf(plan.topics);
     const partition = chance.integer(0, world.plan.partitions - 1);
-    const bounds = log.topics.get(topic)?.partitions[partition];
-    if (bounds === undefined) return;
+    const { partitions, generation } = log.topics.get(topic) ?? {};
+    const bounds = partitions?.[partition];
+    // Whoever seeks in a topic that was made anew decides what becomes of both.
+    if (bounds === undefined || generation !== 0) return;
     const offset = chance.integer(bounds.earliest, bounds.latest);
     act(`seeks ${plan.name} ${topic}/${partition} to ${offset}`, (options) =>
       seek(options, {

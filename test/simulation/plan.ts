@@ -44,8 +44,10 @@ export function planOf(seed: number, options: { readonly minutes?: number | unde
   const intensity = chance.oneOf([0.1, 0.3, 0.6, 1]);
   const rates: Partial<Record<Fault, number>> = {};
   for (const fault of faults) {
-    const rate = faultRatesMax[fault] * intensity * (0.2 + 0.8 * chance.next());
-    if (chance.happens(share)) rates[fault] = rate;
+    // Each has a stream of its own, so that a new kind of fault leaves the plans of seeds as they were.
+    const luck = createChance(seed, `rate of ${fault}`);
+    const rate = faultRatesMax[fault] * intensity * (0.2 + 0.8 * luck.next());
+    if (luck.happens(share)) rates[fault] = rate;
   }
   return {
     seed,

@@ -24,7 +24,7 @@ export interface ProxyManner {
 }
 
 /** The oldest metadata that a proxy shows. */
-const staleMsMax = 20_000;
+export const staleMsMax = 45_000;
 /** How far before the offset that was asked for a page may begin. */
 const earlyRecordsMax = 3;
 const pageBytesMax = 6 * 1_048_576;
@@ -42,6 +42,7 @@ class Model {
   /** Places where a page was empty once although there are records; a proxy that is late is not late for ever. */
   readonly #emptied = new Set<string>();
   #awayUntilMs = 0;
+  #cachedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(world: World, log: TopicLog) {
     this.#world = world;
@@ -138,12 +139,14 @@ class Model {
       .map(({ name }) => name);
   }
 
-  /** The time of which metadata speak: now, or some time ago. */
+  /** The time of which metadata speak: now, or for a while the time at which they were cached. */
   #seenAtMs(): number {
-    const staleMs = this.#world.strikes('proxy shows stale metadata')
-      ? this.#chance.integer(1, staleMsMax)
-      : 0;
-    return this.#world.nowMs() - staleMs;
+    const nowMs = this.#world.nowMs();
+    const cached = nowMs < this.#cachedAtMs + staleMsMax && !this.#world.healed;
+    if (cached) return this.#cachedAtMs;
+    if (!this.#world.strikes('proxy shows stale metadata')) return nowMs;
+    this.#cachedAtMs = nowMs - this.#chance.integer(1, staleMsMax / 2);
+    return this.#cachedAtMs;
   }
 
   #bounds(topic: LogTopic, number: string | undefined): HttpAnswer {

@@ -1,9 +1,11 @@
 import { createBridge } from './bridge.ts';
+import { createConfigurations } from './configurations.ts';
 import { createEndpoints, type EndpointsModel } from './endpoints.ts';
 import { everyMinute } from './every-minute.ts';
 import type { Fault } from './faults.ts';
 import { startHost } from './host.ts';
 import { type Instance, operatorName, startInstance } from './instance.ts';
+import { watchEndpoints } from './invariants-endpoint.ts';
 import { checkIn, type InWitness, restlessIn, watchIn } from './invariants-in.ts';
 import { checkOut, restlessOut, watchOut } from './invariants-out.ts';
 import { withoutMachine } from './machine.ts';
@@ -68,15 +70,18 @@ async function live(world: World, log: TopicLog): Promise<{ events: number; deli
   const proxy = createProxy(world, log);
   const tables = createTables(world);
   const endpoints = createEndpoints(world);
+  const configurations = createConfigurations(world);
   if (!plan.ingest.createsTopic) log.create(topics.orders, plan.partitions);
   log.create(topics.metrics, plan.partitions);
-  const start = (instance: Instance) => createBridge({ world, proxy, tables, endpoints }, instance);
+  const start = (instance: Instance) =>
+    createBridge({ world, proxy, tables, endpoints, configurations }, instance);
   const host = startHost(world, start);
   const queue = createQueue(world, host);
   const work = startWork(world, host);
   const witness: InWitness = { world, log, tables, work };
   watchIn(witness);
-  const out = watchOut(witness, endpoints);
+  const out = watchOut({ ...witness, configurations }, endpoints);
+  watchEndpoints(world, { tables, endpoints, configurations });
   let deliveries = 0;
   endpoints.onArrival(() => {
     deliveries += 1;
@@ -120,6 +125,11 @@ function startWeather(
   everyMinute(world, 'endpoint is away', () =>
     models.endpoints.goAway(chance.oneOf(world.plan.subscriptions).name, forMs()),
   );
+  everyMinute(world, 'topic is made anew', () => {
+    const { name } = chance.oneOf([...models.log.topics.values()]);
+    world.note('log', () => `${name} is deleted and made anew`);
+    models.log.makeAnew(name);
+  });
   everyMinute(world, 'log moves its retention', () => {
     const topic = chance.oneOf([...models.log.topics.values()]);
     const number = chance.integer(0, topic.partitions.length - 1);

@@ -6,6 +6,8 @@ import type { World } from './world.ts';
 export interface LoggedRecord {
   readonly topic: string;
   readonly partition: number;
+  /** How often the topic had been made anew. */
+  readonly generation: number;
   readonly offset: number;
   readonly key: string | null;
   readonly value: string | null;
@@ -26,12 +28,14 @@ export interface LogPartition {
   readonly records: LoggedRecord[];
   earliest: number;
   latest: number;
-  /** The bounds that were, the oldest first. */
+  /** The bounds that were, the oldest first, also those of the topics that had this name before. */
   readonly past: Bounds[];
 }
 
 export interface LogTopic {
   readonly name: string;
+  /** How often a topic of this name had been made before. */
+  readonly generation: number;
   readonly partitions: readonly LogPartition[];
 }
 
@@ -46,6 +50,12 @@ export interface NewRecord {
 export interface TopicLog {
   readonly topics: ReadonlyMap<string, LogTopic>;
   create(name: string, partitions: number): void;
+  /** Deletes a topic and makes it again, with nothing in it. */
+  makeAnew(name: string): void;
+  /** The topic that had a name when it had been made anew so often. */
+  generation(name: string, generation: number): LogTopic | undefined;
+  /** Tells of topics that got a record, or were made anew. */
+  onChange(listener: (topic: LogTopic) => void): void;
   /** Where a record of this key and partition goes. */
   partitionFor(topic: LogTopic, record: NewRecord): number;
   append(topic: LogTopic, partition: number, record: NewRecord): LoggedRecord;
@@ -63,8 +73,15 @@ export function placeOf(record: { topic: string; partition: number; offset: numb
   return `${record.topic}/${record.partition}/${record.offset}`;
 }
 
+/** A place as records tell it of themselves: of a topic made anew, as in `orders/0/17/1`. */
+function marked(place: Parameters<typeof placeOf>[0], generation: number): string {
+  return generation === 0 ? placeOf(place) : `${placeOf(place)}/${generation}`;
+}
+
 export function createTopicLog(world: World): TopicLog {
   const topics = new Map<string, LogTopic>();
+  const generations = new Map<string, LogTopic[]>();
+  const listeners: ((topic: LogTopic) => void)[] = [];
   const byEvent = new Map<string, LoggedRecord[]>();
   const chance: Chance = world.chance('log');
 
@@ -77,18 +94,35 @@ export function createTopicLog(world: World): TopicLog {
     if (world.strikes('log leaves offsets out')) partition.latest += chance.integer(1, 3);
   }
 
+  function add(name: string, pasts: readonly Bounds[][]): void {
+    const former = generations.get(name) ?? [];
+    const partitions = pasts.map((past) => ({ records: [], earliest: 0, latest: 0, past }));
+    const topic: LogTopic = { name, generation: former.length, partitions };
+    generations.set(name, [...former, topic]);
+    topics.set(name, topic);
+    for (const partition of partitions) changed(partition);
+    for (const listener of listeners) listener(topic);
+  }
+
   return {
     topics,
     create(name, count) {
-      const partitions = Array.from({ length: count }, () => ({
-        records: [],
-        earliest: 0,
-        latest: 0,
-        past: [],
-      }));
-      topics.set(name, { name, partitions });
-      for (const partition of partitions) changed(partition);
+      add(
+        name,
+        Array.from({ length: count }, () => []),
+      );
     },
+    makeAnew(name) {
+      const { partitions = [] } = topics.get(name) ?? {};
+      add(
+        name,
+        partitions.map(({ past }) => [...past]),
+      );
+      // Nothing of the old one can be read any more.
+      for (const partition of partitions) partition.earliest = partition.latest;
+    },
+    generation: (name, generation) => generations.get(name)?.[generation],
+    onChange: (listener) => listeners.push(listener),
     partitionFor(topic, { key, partition }) {
       if (partition !== undefined) return partition;
       const count = topic.partitions.length;
@@ -101,9 +135,10 @@ export function createTopicLog(world: World): TopicLog {
       const record: LoggedRecord = {
         topic: topic.name,
         partition: number,
+        generation: topic.generation,
         offset,
         key: key ?? null,
-        value: textOf(value, placeOf({ topic: topic.name, partition: number, offset })),
+        value: textOf(value, marked({ topic: topic.name, partition: number, offset }, topic.generation)),
         atMs: world.nowMs(),
         event: eventOf(value),
       };
@@ -111,6 +146,7 @@ export function createTopicLog(world: World): TopicLog {
       partition.latest += 1;
       leaveOut(partition);
       changed(partition);
+      for (const listener of listeners) listener(topic);
       if (record.event !== undefined) {
         const known = byEvent.get(record.event);
         if (known === undefined) byEvent.set(record.event, [record]);

@@ -1,0 +1,112 @@
+import type { Configurations } from './configurations.ts';
+import type { EndpointsModel, Sent } from './endpoints.ts';
+import { operatorName } from './instance.ts';
+import { placesOf } from './places.ts';
+import type { Entity, TablesModel, TableWrite } from './tables.ts';
+import type { World } from './world.ts';
+
+/** The state is read anew every 5 s; reading may take as long as the client of tables tries. */
+const knownWithinMs = 60_000;
+
+/** The right to send one request to a broken endpoint, which whoever takes the probe has. */
+interface Probe {
+  readonly owner: string;
+  used: boolean;
+}
+
+interface Models {
+  readonly tables: TablesModel;
+  readonly endpoints: EndpointsModel;
+  readonly configurations: Configurations;
+}
+
+/** Watches what endpoints are spared: while they are stopped or broken, and in calls at once and a second. */
+export function watchEndpoints(world: World, models: Models): void {
+  const { tables, endpoints, configurations } = models;
+  const probes = new Map<string, Probe>();
+  const underway = new Map<string, number>();
+  const sentMs = new Map<string, number[]>();
+  tables.onWrite((write) => {
+    if (write.table === 'checkpoints' && write.after?.rowKey === 'endpoint') sawState(world, probes, write);
+  });
+  endpoints.onSent((sent) => {
+    if (sent.caller.name.startsWith(operatorName)) return;
+    checkState(world, tables, probes, sent);
+    checkRate(world, sent, sentMs);
+    const { subscriptions } = configurations.of(sent.caller.name);
+    const { maxInFlight = 0 } = subscriptions.find(({ name }) => name === sent.subscription) ?? {};
+    checkInFlight(world, sent, { underway, maxInFlight });
+  });
+}
+
+/** No probe is taken before its time. */
+function sawState(world: World, probes: Map<string, Probe>, { before, after, writer }: TableWrite): void {
+  const { partitionKey, state, probeAtMs, openings } = after as Entity;
+  const isTaken =
+    state === 'broken' &&
+    before?.state === 'broken' &&
+    openings === before.openings &&
+    probeAtMs !== before.probeAtMs;
+  if (!isTaken) {
+    probes.delete(partitionKey);
+    return;
+  }
+  probes.set(partitionKey, { owner: writer.name, used: false });
+  const earlyMs = Number(before.probeAtMs) - writer.clock.now();
+  if (earlyMs <= 0) return;
+  world.violated(
+    'a broken endpoint is left alone',
+    `${writer.name} takes the probe of ${partitionKey} ${earlyMs} ms too early`,
+  );
+}
+
+/** Once everybody had the time to look, a stopped endpoint is left alone, and a broken one gets one probe at a time. */
+function checkState(
+  world: World,
+  tables: TablesModel,
+  probes: ReadonlyMap<string, Probe>,
+  { subscription, caller }: Sent,
+): void {
+  const endpoint = tables.row('checkpoints', subscription, 'endpoint');
+  if (endpoint === undefined || endpoint.state === 'active') return;
+  const { state, sinceMs } = endpoint;
+  const probe = probes.get(subscription);
+  const isProbe = state === 'broken' && probe?.owner === caller.name && !probe.used;
+  if (isProbe) probe.used = true;
+  const longMs = world.nowMs() - Number(sinceMs) - world.plan.skewMs;
+  if (isProbe || longMs < knownWithinMs || world.nowMs() - caller.thawedMs < knownWithinMs) return;
+  world.violated(
+    state === 'broken' ? 'a broken endpoint is left alone' : 'a stop takes hold',
+    `${subscription} has been ${state} for ${longMs} ms, and ${caller.name} sends`,
+  );
+}
+
+/** No instance sends faster than it may; a second's worth may have been saved up. */
+function checkRate(world: World, { subscription, caller }: Sent, sentMs: Map<string, number[]>): void {
+  const { ratePerSecond } = world.plan.subscriptions.find(({ name }) => name === subscription) ?? {};
+  if (ratePerSecond === undefined) return;
+  const name = `${subscription} ${caller.name}`;
+  const nowMs = world.nowMs();
+  const recent = (sentMs.get(name) ?? []).filter((atMs) => atMs > nowMs - 1_000);
+  recent.push(nowMs);
+  sentMs.set(name, recent);
+  if (recent.length > ratePerSecond * 2 + 1) {
+    world.violated('limits are kept', `${name} sends ${recent.length} in a second, of ${ratePerSecond}`);
+  }
+}
+
+/** Of one partition an instance has no more requests under way than it may. */
+function checkInFlight(
+  world: World,
+  { subscription, caller, request, lastsMs }: Sent,
+  { underway, maxInFlight }: { underway: Map<string, number>; maxInFlight: number },
+): void {
+  const [place] = placesOf(request);
+  const name = `${subscription} ${place?.topic}/${place?.partition} ${caller.name}`;
+  const now = (underway.get(name) ?? 0) + 1;
+  underway.set(name, now);
+  // Until just before its caller knows how it ended.
+  world.after(lastsMs - 1, () => underway.set(name, (underway.get(name) ?? 0) - 1));
+  if (now <= maxInFlight) return;
+  world.violated('limits are kept', `${now} requests of ${name} are under way, of ${maxInFlight}`);
+}
