@@ -54,6 +54,8 @@ interface Watch {
   /** Of these, the ones that were refused. */
   readonly refused: Set<number>;
   readonly parked: Set<number>;
+  /** Records that were parked when an operator sought: they come by themselves, and once more from the log. */
+  readonly twice: Set<number>;
   /** Offsets that an operator skipped by seeking. */
   readonly skipped: Range[];
   /** Offsets sent again in each epoch although an instance knew that they were taken. */
@@ -253,6 +255,7 @@ function newWatch(plan: SubscriptionPlan, topic: string, partition: number): Wat
     letters: new Set(),
     refused: new Set(),
     parked: new Set(),
+    twice: new Set(),
     skipped: [],
     again: new Map(),
     lanes: new Map(),
@@ -327,6 +330,7 @@ function sawSeek({ log }: OutWitness, watch: Watch, last: Standing, next: Standi
   if (next.nextOffset > last.nextOffset) watch.skipped.push({ from: last.nextOffset, to: next.nextOffset });
   // Whatever comes again now does so because somebody wants it.
   watch.heard.clear();
+  for (const offset of watch.parked) watch.twice.add(offset);
 }
 
 /** Only the holder of the lease writes, or whoever takes over a lease that has lapsed. */
@@ -476,7 +480,8 @@ function sawRecord(witness: OutWitness, watch: Watch, place: Place, arrival: Arr
   if (arrival.status < 200 || arrival.status > 299) return;
   if (!watch.taken.has(offset)) checkOrder(witness, watch, record);
   watch.taken.add(offset);
-  if (arrival.heard && arrival.caller.alive && !arrival.caller.frozen) watch.heard.add(offset);
+  const heard = arrival.heard && arrival.caller.alive && !arrival.caller.frozen;
+  if (heard && !watch.twice.delete(offset)) watch.heard.add(offset);
 }
 
 /** What was taken is sent again only after a crash or a lost lease, and then no more than one window. */
