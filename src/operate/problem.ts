@@ -11,6 +11,7 @@ export const problem = problemsOf({
   'unknown-dead-letter': { title: 'There is no such dead letter', status: 404 },
   'out-of-range': { title: 'The partition does not hold this offset', status: 409 },
   'not-begun': { title: 'The subscription has not begun the partition', status: 409 },
+  'made-anew': { title: 'Records of the former topic are still parked', status: 409 },
   contended: { title: 'Somebody else kept writing', status: 409 },
   unavailable: { title: 'Something the operation needs cannot be reached', status: 503 },
 });

@@ -115,6 +115,14 @@ test('a seek to a time goes to the first record that is not older', async () => 
   );
 });
 
+test('in a topic that was made anew nothing is moved while records of the former one are parked', async () => {
+  const { options, checkpoint } = worldOf(4);
+  await checkpoint(0, { nextOffset: 12n, parked: { count: 2, nextAttemptMs: 9 } });
+  const request = { subscription, topic: 'orders', partition: 0, to: earliest };
+  await assert.rejects(seek(options, request), /orders:0 was made anew, and 2 of its former records/);
+  assert.equal((await options.checkpoints.read(place))?.checkpoint.nextOffset, 12n);
+});
+
 test('a target that one partition does not hold moves none', async () => {
   const { options, checkpoint } = worldOf(20);
   await checkpoint(0, { nextOffset: 3n });

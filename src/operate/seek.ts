@@ -48,6 +48,9 @@ export async function seek(
     });
   }
   await requireBegun(options, request);
+  await forEachLimited(targets, partitionsMax, (target) =>
+    requireNoneParkedBefore(options, request.subscription, target),
+  );
   const partitions: SoughtPartition[] = [];
   await forEachLimited(targets, partitionsMax, async (target) => {
     partitions.push(await move(options, request.subscription, target));
@@ -65,6 +68,23 @@ async function requireBegun({ checkpoints }: OperateOptions, request: SeekReques
   if ((await checkpoints.read({ subscription, topic, partition })) !== undefined) return;
   const message = `${subscription} has not begun ${topic}:${partition}; seek in all partitions of the topic, or wait for the next run of the drain`;
   throw new OperateError('not-begun', message);
+}
+
+/**
+ * Of a topic that was made anew, records can be parked from before. Their offsets come again in the new one, where a
+ * walk would take the new records for the parked ones and pass them.
+ */
+async function requireNoneParkedBefore(
+  { checkpoints }: OperateOptions,
+  subscription: string,
+  { topic, bounds }: Target,
+): Promise<void> {
+  const { partition, latestOffset } = bounds;
+  const checkpoint = (await checkpoints.read({ subscription, topic, partition }))?.checkpoint;
+  if (checkpoint === undefined || checkpoint.parked.count === 0) return;
+  if (checkpoint.loss?.cause !== 'recreated' && latestOffset >= checkpoint.nextOffset) return;
+  const message = `${topic}:${partition} was made anew, and ${checkpoint.parked.count} of its former records are still parked; seek once they are delivered or given up`;
+  throw new OperateError('made-anew', message);
 }
 
 async function move(
