@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { describeError } from '../../src/shared/error.ts';
 import { findMutants, type MutantResult, mutantSeedsMax } from './mutants.ts';
 import { planOf } from './plan.ts';
 import { run } from './run.ts';
@@ -6,32 +7,58 @@ import { runSeeds, type Tally } from './seeds.ts';
 import { shrink } from './shrink.ts';
 import { describePlan, tellTimeline } from './timeline.ts';
 
-/**
- * `npm run simulate -- [--seeds N] [--from N] [--seed N] [--minutes M] [--workers N] [--json] [--mutants [NAME…]]`
- *
- * Lives many seeds, or one with its whole timeline, or applies deliberate faults and tells how soon each is found.
- * Ends with 1 when a promise was broken, or a mutant was not found.
- */
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    seeds: { type: 'string', default: '2000' },
-    from: { type: 'string', default: '1' },
-    seed: { type: 'string' },
-    minutes: { type: 'string' },
-    workers: { type: 'string' },
-    failures: { type: 'string', default: '10' },
-    json: { type: 'boolean', default: false },
-    mutants: { type: 'boolean', default: false },
-    'no-shrink': { type: 'boolean', default: false },
-  },
-});
+const usage = `Lives seeded worlds in which everything fails, and looks for broken promises.
+
+Usage: npm run simulate -- [flags] [names of mutants]
+
+  --seeds N      how many worlds (2000); the first broken promise is shown by its shortest history
+  --from N       the first seed (1)
+  --seed N       one world, with its whole timeline
+  --minutes M    virtual minutes until all faults stop
+  --workers N    processes (one for each processor)
+  --failures N   stop after so many broken promises (10)
+  --no-shrink    do not look for the shortest history
+  --mutants      put deliberate faults into the code, and tell how many seeds it takes to find each
+  --json         end with one line of JSON
+  --help         print this
+
+Exit code: 0 all is well, 1 a promise was broken or a mutant was not found, 2 the command line is wrong.
+`;
+
+const options = {
+  seeds: { type: 'string', default: '2000' },
+  from: { type: 'string', default: '1' },
+  seed: { type: 'string' },
+  minutes: { type: 'string' },
+  workers: { type: 'string' },
+  failures: { type: 'string', default: '10' },
+  json: { type: 'boolean', default: false },
+  mutants: { type: 'boolean', default: false },
+  'no-shrink': { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const;
+
+const { values, positionals } = readFlags();
+
+function readFlags() {
+  try {
+    return parseArgs({ allowPositionals: true, options });
+  } catch (error) {
+    return refuse(describeError(error));
+  }
+}
+
+function refuse(message: string): never {
+  console.error(`${message}\n\n${usage}`);
+  process.exit(2);
+}
 
 /** Lines of a timeline that are shown of a failure; `--seed` shows all. */
 const shownLinesMax = 300;
 
 const minutes = values.minutes === undefined ? {} : { minutes: integer('minutes', values.minutes) };
-if (values.mutants) process.exitCode = await runMutants();
+if (values.help) console.log(usage);
+else if (values.mutants) process.exitCode = await runMutants();
 else if (values.seed !== undefined) process.exitCode = await runOne(integer('seed', values.seed));
 else process.exitCode = await runMany();
 
@@ -106,7 +133,6 @@ async function runMutants(): Promise<number> {
 
 function integer(name: string, text: string): number {
   const number = Number(text);
-  if (!Number.isInteger(number) || number < 0)
-    throw new Error(`--${name} must be a whole number, not "${text}"`);
+  if (!Number.isInteger(number) || number < 0) refuse(`--${name} must be a whole number, not "${text}"`);
   return number;
 }
