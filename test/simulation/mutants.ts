@@ -153,7 +153,7 @@ export const mutants: readonly Mutant[] = [
     name: 'parked key overtaken',
     file: 'src/drain/lanes.ts',
     text: "else if (lane.state === 'parked') this.#someBehind = true;",
-    by: "else if (lane.state === 'parked') this.#makeReady(lane, this.#beginning);",
+    by: "else if (lane.state === 'parked') {\n      this.#beginning.push(lane);\n      this.#noteReady(lane);\n    }",
   },
   {
     name: 'two deliveries of one lane at once',
