@@ -282,6 +282,12 @@ export const mutants: readonly Mutant[] = [
     by: '',
   },
   {
+    name: 'state of the endpoint not read anew',
+    file: 'src/drain/gate.ts',
+    text: 'this.#options.clock.now() - this.#readAtMs >= refreshMs;',
+    by: 'this.#readAtMs === Number.NEGATIVE_INFINITY;',
+  },
+  {
     name: 'broken endpoint probed before its time',
     file: 'src/drain/endpoint-state.ts',
     text: "return endpoint.state === 'broken' && endpoint.probeAtMs <= nowMs;",
