@@ -1,4 +1,5 @@
 import { HttpError, type HttpSend } from '../src/shared/http.ts';
+import { jsonOrUndefined } from '../src/shared/json.ts';
 
 /** The operation failed, or could not be asked for; the message says what to do. Exit code 1. */
 export class OperationError extends Error {
@@ -40,7 +41,7 @@ export function createApi(options: {
       throw error instanceof HttpError ? new OperationError(unreached(url, error)) : error;
     });
     if (answer.status === 401 || answer.status === 403) throw new OperationError(refused(url, key));
-    const document = parseOrUndefined(answer.body);
+    const document = jsonOrUndefined(answer.body);
     if (answer.status === 200 && document !== undefined) return document as T;
     throw new OperationError(failed(request.url, answer.status, document));
   }
@@ -78,12 +79,4 @@ function failed(url: string, status: number, document: unknown): string {
 
 function isProblem(document: unknown): document is { title: string; detail: string } {
   return typeof document === 'object' && document !== null && 'title' in document && 'detail' in document;
-}
-
-function parseOrUndefined(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { readBody } from '../proxy/request-body.ts';
 import { type Clock, systemClock } from '../src/shared/clock.ts';
 import { describeError, SluiceError } from '../src/shared/error.ts';
+import { jsonOrUndefined } from '../src/shared/json.ts';
 
 /** One request that the sink took in. */
 export interface Delivery {
@@ -330,7 +331,7 @@ function createControl(behaviours: Behaviours, log: DeliveryLog) {
       case 'PUT /control/behaviour': {
         if (!path?.startsWith('/'))
           return { status: 400, body: 'say which path: /control/behaviour?path=/x' };
-        const parsed = behaviourSchema.safeParse(parseJson(body));
+        const parsed = behaviourSchema.safeParse(jsonOrUndefined(body));
         if (!parsed.success) return { status: 400, body: z.prettifyError(parsed.error) };
         behaviours.set(path, parsed.data);
         return { status: 204 };
@@ -349,15 +350,6 @@ function createControl(behaviours: Behaviours, log: DeliveryLog) {
         };
     }
   };
-}
-
-/** The parsed text, or undefined, which no schema here takes, when it is not JSON. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function send(response: ServerResponse, { status, body = '', contentType = 'text/plain' }: Answer): void {

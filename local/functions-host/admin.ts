@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { jsonOrUndefined } from '../../src/shared/json.ts';
 import { hostVersion } from './functions-core.ts';
 import { type Exchange, keyOf, receiveBody, send, sendJson } from './http-server.ts';
 import type { Invoke } from './invoke.ts';
@@ -58,18 +59,10 @@ async function runByHand(exchange: Exchange, { fn, trigger }: HostedFunction, in
   }
   const body = await receiveBody(exchange);
   if (!body) return;
-  const parsed = invocationBody.safeParse(parseOrUndefined(body.toString('utf8')));
+  const parsed = invocationBody.safeParse(jsonOrUndefined(body.toString('utf8')));
   if (!parsed.success) return send(response, 400, 'the body must be JSON such as {"input": "text"}');
   void invoke(fn, trigger.manual(fn, parsed.data.input));
   send(response, 202);
-}
-
-function parseOrUndefined(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function describe({ fn, trigger }: HostedFunction, baseUrl: string) {

@@ -1,6 +1,6 @@
 import { type CloudEvent, parseCloudEvent } from '../events/cloud-event.ts';
 import { type TopicRecord, webhookIdOf } from '../events/record.ts';
-import { parseJson } from '../shared/json.ts';
+import { jsonOrUndefined, parseJson } from '../shared/json.ts';
 
 /** The CloudEvent of a record: the one that it holds, or one of which the record's value is the data. */
 export interface RecordEvent {
@@ -38,15 +38,6 @@ export function eventOf(record: TopicRecord, parse: (text: string) => unknown = 
 /** Whether a text is JSON. */
 export function isJsonText(text: string): boolean {
   return jsonOrUndefined(text, JSON.parse) !== undefined;
-}
-
-/** Undefined for what is no JSON, and for what is nested too deeply to be read. */
-function jsonOrUndefined(text: string, parse: (text: string) => unknown): unknown {
-  try {
-    return parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function attributesOf(record: TopicRecord): CloudEvent {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { createMemoryLog } from '../../test/support/drain-world.ts';
 import { createManualClock } from '../../test/support/manual-clock.ts';
+import { seededRandom } from '../../test/support/seeded-random.ts';
 import type { Delivery } from '../delivery/deliver.ts';
 import type { Verdict } from '../delivery/verdict.ts';
 import type { TopicRecord } from '../events/record.ts';
@@ -34,21 +35,10 @@ interface Plan {
   readonly refusals: number;
 }
 
-/** A small generator of chance (mulberry32). */
-function chanceOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 /** One partition, walked by processes that die, stall and lose answers at any operation. */
 function simulate(plan: Plan) {
   const clock = createManualClock(0);
-  const chance = chanceOf(plan.seed);
+  const chance = seededRandom(plan.seed);
   const topics = createMemoryLog();
   const checkpoints = createMemoryCheckpointStore();
   const parked = createMemoryParkedStore();

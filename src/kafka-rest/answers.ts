@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { retryAfterMs } from '../shared/backoff.ts';
 import type { HttpAnswer } from '../shared/http.ts';
-import { isRawNumber, parseJson } from '../shared/json.ts';
+import { isRawNumber, jsonOrUndefined } from '../shared/json.ts';
 import { KafkaRestError } from './errors.ts';
 
 /** An int64, sent as a JSON number or as a decimal string; never squeezed through a float. */
@@ -261,13 +261,4 @@ function unreadable(answer: HttpAnswer, why: string): KafkaRestError {
     notTaken: false,
     status: answer.status,
   });
-}
-
-/** A body that is no JSON says nothing: the produce answer may be any string. */
-function jsonOrUndefined(body: string, parse: (text: string) => unknown = parseJson): unknown {
-  try {
-    return parse(body);
-  } catch {
-    return undefined;
-  }
 }

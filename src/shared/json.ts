@@ -85,3 +85,16 @@ export function stringifyDeepJson(value: unknown): string {
 function isNesting(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !isRawNumber(value);
 }
+
+/**
+ * The value of a text; undefined for what is no JSON, and for what is nested too deeply to be read.
+ *
+ * @param parse `JSON.parse` where numbers that a double cannot hold do not matter: it costs less.
+ */
+export function jsonOrUndefined(text: string, parse: (text: string) => unknown = parseJson): unknown {
+  try {
+    return parse(text);
+  } catch {
+    return undefined;
+  }
+}

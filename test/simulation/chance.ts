@@ -1,4 +1,5 @@
 import type { Random } from '../../src/shared/clock.ts';
+import { seededRandom } from '../support/seeded-random.ts';
 
 /** One stream of chance. Streams of one seed do not disturb each other: what one draws, no other misses. */
 export interface Chance {
@@ -14,15 +15,9 @@ export interface Chance {
   latencyMs(typical: number, max: number): number;
 }
 
-/** The stream called `name` of a seed (Mulberry32 over a hash of both). */
+/** The stream called `name` of a seed (over a hash of both). */
 export function createChance(seed: number, name: string): Chance {
-  let state = hashOf(`${seed}/${name}`);
-  const next = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const next = seededRandom(hashOf(`${seed}/${name}`));
   const integer = (min: number, max: number) => min + Math.floor(next() * (max - min + 1));
   return {
     next,

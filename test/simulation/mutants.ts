@@ -388,7 +388,9 @@ async function findMutant({ name, file, text, by }: Mutant, original: string): P
   const dir = await mkdtemp(join(tmpdir(), 'sluice-mutant-'));
   try {
     await cp(join(root, 'src'), join(dir, 'src'), { recursive: true });
-    await cp(join(root, 'test', 'simulation'), join(dir, 'test', 'simulation'), { recursive: true });
+    for (const part of ['simulation', 'support']) {
+      await cp(join(root, 'test', part), join(dir, 'test', part), { recursive: true });
+    }
     await cp(join(root, 'package.json'), join(dir, 'package.json'));
     await symlink(join(root, 'node_modules'), join(dir, 'node_modules'), 'dir');
     await writeFile(
