@@ -1,8 +1,15 @@
 import type { SubscriptionConfig } from '../config/schema.ts';
 import { createDelivery, type DeliverySettings, type OpenDelivery } from '../delivery/deliver.ts';
-import { acquireWith } from '../kafka-rest/credentials.ts';
 import { SluiceError } from '../shared/error.ts';
-import { clock, config, random } from './instance.ts';
+import type { Surroundings } from './surroundings.ts';
+
+/** The ways to endpoints. */
+export interface Deliveries {
+  /** Opens a way of its own to an endpoint. @throws {SluiceError} when the transform does not compile. */
+  readonly open: (settings: DeliverySettings) => Promise<OpenDelivery>;
+  /** The configured subscriptions, by name. */
+  readonly subscriptions: ReadonlyMap<string, OpenSubscription>;
+}
 
 /** A subscription's configuration, and its way to the endpoint. */
 export interface OpenSubscription {
@@ -10,24 +17,26 @@ export interface OpenSubscription {
   readonly delivery: OpenDelivery;
 }
 
-/** The subscriptions, by name. Opened as the app starts, so that a transform which does not compile shows then. */
-export const subscriptions: ReadonlyMap<string, OpenSubscription> = await openAll();
-
-/** Opens a way to an endpoint. @throws {SluiceError} when the transform does not compile. */
-export function openDelivery(settings: DeliverySettings): Promise<OpenDelivery> {
-  return createDelivery({
-    settings,
-    clock,
-    random,
-    acquireIdentity: ({ scope, clientId }) => acquireWith({ kind: 'managedIdentity', clientId }, scope),
-  });
-}
-
-async function openAll(): Promise<Map<string, OpenSubscription>> {
-  const opened = new Map<string, OpenSubscription>();
+/**
+ * Opens the ways to the endpoints of all subscriptions as the app starts, so that a transform which does not compile
+ * shows then.
+ *
+ * @throws {SluiceError} naming the subscription whose transform does not compile.
+ */
+export async function composeDeliveries(surroundings: Surroundings): Promise<Deliveries> {
+  const { acquireWith, clock, config, openPool, random } = surroundings;
+  const open = (settings: DeliverySettings) =>
+    createDelivery({
+      settings,
+      clock,
+      random,
+      openPool,
+      acquireIdentity: ({ scope, clientId }) => acquireWith({ kind: 'managedIdentity', clientId }, scope),
+    });
+  const subscriptions = new Map<string, OpenSubscription>();
   for (const [name, settings] of Object.entries(config.subscriptions)) {
     try {
-      opened.set(name, { settings, delivery: await openDelivery(settings) });
+      subscriptions.set(name, { settings, delivery: await open(settings) });
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;
       const { code, message } = error;
@@ -39,5 +48,5 @@ async function openAll(): Promise<Map<string, OpenSubscription>> {
       });
     }
   }
-  return opened;
+  return { open, subscriptions };
 }

@@ -1,56 +1,58 @@
-import type { InvocationContext } from '@azure/functions';
 import { createDrain, type Drain, type DrainSummary } from '../drain/drain.ts';
 import { readWorkItem, type WorkItem } from '../drain/work-item.ts';
 import { quote } from '../events/value-problem.ts';
-import { subscriptions } from './deliveries.ts';
-import { clock, config, logOf, once, ownerOf, telemetry } from './instance.ts';
-import { log } from './kafka.ts';
-import { checkpoints, deadLetters, parked } from './tables.ts';
+import type { Deliveries } from './deliveries.ts';
+import type { Kafka } from './kafka.ts';
+import { once } from './once.ts';
+import { type Invocation, ownerOf, type Surroundings } from './surroundings.ts';
 
-/** The queue through which the timer hands partitions to the instances. */
-export const partitionQueue = {
-  queueName: `${config.storage.tablePrefix.toLowerCase()}-drain`,
-  connection: 'AzureWebJobsStorage',
-};
-
-/** Made once an instance, since it knows how much is under way to each endpoint. */
-const drain = once<Drain>(async () =>
-  createDrain({
-    subscriptions: [...subscriptions].map(([name, { settings, delivery }]) => ({
-      name,
-      ...settings,
-      delivery,
-      attemptMs: settings.endpoint.timeoutMs,
-      limits: settings.endpoint,
-    })),
-    log,
-    checkpoints: await checkpoints(),
-    parked: await parked(),
-    deadLetters: await deadLetters(),
-    clock,
-    telemetry,
-    limits: config.drain,
-  }),
-);
-
-/** Runs the drain once over all subscriptions. */
-export async function drainOnce(context: InvocationContext): Promise<DrainSummary> {
-  return (await drain()).run(contextOf(context));
+/** The way out, as its triggers use it. */
+export interface DrainPart {
+  /** Runs the drain once over all subscriptions. */
+  run(invocation: Invocation): Promise<DrainSummary>;
+  /** The partitions that have something to do, one for each message. */
+  plan(invocation: Invocation): Promise<WorkItem[]>;
+  /** Walks the partition that a message names. @throws when it could not be read or written: the message comes back. */
+  walk(message: unknown, invocation: Invocation): Promise<void>;
 }
 
-/** The partitions that have something to do, one for each message. */
-export async function planDrain(context: InvocationContext): Promise<WorkItem[]> {
-  return (await drain()).plan(contextOf(context));
-}
-
-/** Walks the partition that a message names. @throws when it could not be read or written: the message comes back. */
-export async function drainPartition(message: unknown, context: InvocationContext): Promise<void> {
-  const item = readWorkItem(message);
-  // It would be no better the next time.
-  if (item === undefined) logOf(context).error('drain.unreadable-message', { message: quote(message) });
-  else await (await drain()).walk(item, contextOf(context));
-}
-
-function contextOf(context: InvocationContext) {
-  return { owner: ownerOf(context), report: logOf(context) };
+/** Wires the way out. */
+export function composeDrain(
+  { clock, config, newId, stores, telemetry }: Surroundings,
+  { kafka, deliveries }: { readonly kafka: Kafka; readonly deliveries: Deliveries },
+): DrainPart {
+  // Made once an instance, since it knows how much is under way to each endpoint.
+  const drain = once<Drain>(async () =>
+    createDrain({
+      subscriptions: [...deliveries.subscriptions].map(([name, { settings, delivery }]) => ({
+        name,
+        ...settings,
+        delivery,
+        attemptMs: settings.endpoint.timeoutMs,
+        limits: settings.endpoint,
+      })),
+      log: kafka.log,
+      checkpoints: await stores.checkpoints(),
+      parked: await stores.parked(),
+      deadLetters: await stores.deadLetters(),
+      clock,
+      telemetry,
+      limits: config.drain,
+    }),
+  );
+  const contextOf = (invocation: Invocation) => ({
+    owner: ownerOf(invocation, newId),
+    report: invocation.report,
+  });
+  return {
+    run: async (invocation) => (await drain()).run(contextOf(invocation)),
+    plan: async (invocation) => (await drain()).plan(contextOf(invocation)),
+    async walk(message, invocation) {
+      const item = readWorkItem(message);
+      // It would be no better the next time.
+      if (item === undefined)
+        invocation.report.error('drain.unreadable-message', { message: quote(message) });
+      else await (await drain()).walk(item, contextOf(invocation));
+    },
+  };
 }

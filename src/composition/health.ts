@@ -1,29 +1,28 @@
-import type { InvocationContext } from '@azure/functions';
 import { checkHealth, type HealthReport } from '../shared/health.ts';
-import { clock, logOf } from './instance.ts';
-import { kafka } from './kafka.ts';
-import { checkpoints } from './tables.ts';
+import type { Kafka } from './kafka.ts';
+import type { Invocation, Surroundings } from './surroundings.ts';
 
 const deadlineMs = 5_000;
 
-/** Checks what the bridge needs. */
-export function health(context: InvocationContext): Promise<HealthReport> {
-  return checkHealth({
-    checks: {
-      // That this runs at all says that the configuration was read.
-      config: async () => undefined,
-      proxy: async () => {
-        await kafka.listBrokers({
-          timeoutMs: deadlineMs,
-          signal: AbortSignal.timeout(deadlineMs),
-        });
+/** Wires the check of what the bridge needs. */
+export function composeHealth(
+  { clock, stores }: Surroundings,
+  { client }: Kafka,
+): (invocation: Invocation) => Promise<HealthReport> {
+  return ({ report }) =>
+    checkHealth({
+      checks: {
+        // That this runs at all says that the configuration was read.
+        config: async () => undefined,
+        proxy: async (signal) => {
+          await client.listBrokers({ timeoutMs: deadlineMs, signal });
+        },
+        storage: async () => {
+          await (await stores.checkpoints()).list('');
+        },
       },
-      storage: async () => {
-        await (await checkpoints()).list('');
-      },
-    },
-    clock,
-    report: logOf(context),
-    deadlineMs,
-  });
+      clock,
+      report,
+      deadlineMs,
+    });
 }

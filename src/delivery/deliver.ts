@@ -5,7 +5,7 @@ import { compileTransform } from '../events/transform.ts';
 import { createAddressGuard, type Resolve } from '../shared/address-guard.ts';
 import type { Clock, Random } from '../shared/clock.ts';
 import { describeError, SluiceError } from '../shared/error.ts';
-import { createHttpPool } from '../shared/http.ts';
+import type { OpenHttpPool } from '../shared/http.ts';
 import type { Secret } from '../shared/secret.ts';
 import type { AcquireToken } from '../shared/tokens.ts';
 import { createAttempts } from './attempt.ts';
@@ -104,16 +104,17 @@ export async function createDelivery(options: {
   readonly settings: DeliverySettings;
   readonly clock: Clock;
   readonly random: Random;
+  readonly openPool: OpenHttpPool;
   /** Gets tokens of the app's own identity. */
   readonly acquireIdentity: (identity: ManagedIdentity) => AcquireToken;
   /** Resolves host names; the system's resolver by default. */
   readonly resolve?: Resolve;
 }): Promise<OpenDelivery> {
-  const { settings, clock, random, acquireIdentity, resolve } = options;
+  const { settings, clock, random, openPool, acquireIdentity, resolve } = options;
   const { filter, transform, form, endpoint, retry } = settings;
   const { url, auth, signingSecrets, timeoutMs, handshake, allowHttp, allowPrivate } = endpoint;
   const changes = transform === undefined ? undefined : await compile(transform);
-  const pool = createHttpPool({
+  const pool = openPool({
     clock,
     connectionsMax: endpoint.connectionsMax,
     connectTimeoutMs: Math.min(connectTimeoutMsMax, timeoutMs),

@@ -1,5 +1,5 @@
 import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
-import { adminRoute, operate } from '../composition/operate.ts';
+import { adminRoute, operate } from '../composition/admin.ts';
 
 /** `GET /api/admin/deadletter`: one dead letter, whole. */
 export async function adminDeadLetter(

@@ -1,5 +1,5 @@
 import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
-import { adminRoute, operate } from '../composition/operate.ts';
+import { adminRoute, operate } from '../composition/admin.ts';
 
 /** `POST /api/admin/pause`: stops a subscription. */
 export async function adminPause(

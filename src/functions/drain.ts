@@ -1,10 +1,10 @@
 import { app, type InvocationContext, output, type Timer } from '@azure/functions';
-import { drainOnce, partitionQueue, planDrain } from '../composition/drain.ts';
-import { config } from '../composition/instance.ts';
+import { bridge, config, invocationOf, partitionQueue } from '../composition/app.ts';
 
 /** Walks what is new in every subscription and delivers it; or hands it to the queue, a partition a message. */
 export async function drain(_timer: Timer, context: InvocationContext): Promise<unknown> {
-  return config.drain.mode === 'queue' ? planDrain(context) : drainOnce(context);
+  const invocation = invocationOf(context);
+  return config.drain.mode === 'queue' ? bridge.drain.plan(invocation) : bridge.drain.run(invocation);
 }
 
 app.timer('drain', {

@@ -1,12 +1,11 @@
 import { app, type InvocationContext } from '@azure/functions';
-import * as composition from '../composition/drain.ts';
-import { config } from '../composition/instance.ts';
+import { bridge, config, invocationOf, partitionQueue } from '../composition/app.ts';
 
 /** Walks the one partition that a message names. */
 export async function drainPartition(message: unknown, context: InvocationContext): Promise<void> {
-  await composition.drainPartition(message, context);
+  await bridge.drain.walk(message, invocationOf(context));
 }
 
 if (config.drain.mode === 'queue') {
-  app.storageQueue('drainPartition', { ...composition.partitionQueue, handler: drainPartition });
+  app.storageQueue('drainPartition', { ...partitionQueue, handler: drainPartition });
 }

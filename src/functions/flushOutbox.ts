@@ -1,10 +1,9 @@
 import { app, type InvocationContext, type Timer } from '@azure/functions';
-import { flushOnce } from '../composition/ingest.ts';
-import { config } from '../composition/instance.ts';
+import { bridge, config, invocationOf } from '../composition/app.ts';
 
 /** Produces what waits in the outbox. */
 export async function flushOutbox(_timer: Timer, context: InvocationContext): Promise<void> {
-  await flushOnce(context);
+  await bridge.ingest.flush(invocationOf(context));
 }
 
 app.timer('flushOutbox', { schedule: config.ingest.outbox.cron, handler: flushOutbox });

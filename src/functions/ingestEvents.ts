@@ -1,5 +1,5 @@
 import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
-import { receive, shakeHands } from '../composition/ingest.ts';
+import { bridge, invocationOf } from '../composition/app.ts';
 
 /** `POST /api/events/{source?}`: CloudEvents in any mode, or plain JSON for a source; `OPTIONS`: the handshake. */
 export async function ingestEvents(
@@ -13,14 +13,14 @@ export async function ingestEvents(
       callback: header('webhook-request-callback'),
       rate: header('webhook-request-rate'),
     };
-    return shakeHands(handshake, context);
+    return bridge.ingest.shakeHands(handshake, invocationOf(context));
   }
   const events = {
     sourceName: request.params.source,
     headers: request.headers,
     body: new Uint8Array(await request.arrayBuffer()),
   };
-  return receive(events, context);
+  return bridge.ingest.receive(events, invocationOf(context));
 }
 
 app.http('ingestEvents', {

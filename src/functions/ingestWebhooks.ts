@@ -1,5 +1,5 @@
 import { app, type HttpRequest, type HttpResponseInit, type InvocationContext } from '@azure/functions';
-import { receiveFromProvider } from '../composition/ingest.ts';
+import { bridge, invocationOf } from '../composition/app.ts';
 
 /** `POST /api/webhooks/{source}`: a provider's webhook. Its signature is its key, so the route asks for no other. */
 export async function ingestWebhooks(
@@ -11,7 +11,7 @@ export async function ingestWebhooks(
     header: (name: string) => request.headers.get(name) ?? undefined,
     body: new Uint8Array(await request.arrayBuffer()),
   };
-  return receiveFromProvider(request.params.source ?? '', webhook, context);
+  return bridge.ingest.receiveFromProvider(request.params.source ?? '', webhook, invocationOf(context));
 }
 
 app.http('ingestWebhooks', {

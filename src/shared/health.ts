@@ -2,8 +2,8 @@ import { type Clock, noLongerNeeded } from './clock.ts';
 import { describeError, SluiceError } from './error.ts';
 import type { Log } from './log.ts';
 
-/** Resolves when the thing checked works. */
-export type Check = () => Promise<void>;
+/** Resolves when the thing checked works; the signal says when nobody waits for it any more. */
+export type Check = (signal: AbortSignal) => Promise<void>;
 
 /** What checking came to. Only codes are given: whoever asks may be a stranger; the log has the rest. */
 export interface HealthReport {
@@ -50,7 +50,7 @@ async function withDeadline(check: Check, clock: Clock, deadlineMs: number): Pro
     () => undefined,
   );
   try {
-    await Promise.race([check(), overdue]);
+    await Promise.race([check(ended.signal), overdue]);
   } finally {
     ended.abort(noLongerNeeded);
   }

@@ -92,8 +92,18 @@ export interface HttpPoolOptions {
   readonly tls?: { readonly cert?: string; readonly key?: string; readonly ca?: string };
 }
 
-/** Opens a keep-alive pool on undici. `close` waits for requests under way. */
-export function createHttpPool(options: HttpPoolOptions): { send: HttpSend; close(): Promise<void> } {
+/** Connections kept alive. */
+export interface HttpPool {
+  readonly send: HttpSend;
+  /** Closes them, after the requests under way. */
+  close(): Promise<void>;
+}
+
+/** Opens a pool: the network, as an argument. */
+export type OpenHttpPool = (options: HttpPoolOptions) => HttpPool;
+
+/** Opens a keep-alive pool on undici. */
+export function createHttpPool(options: HttpPoolOptions): HttpPool {
   const agent = new Agent({
     connections: options.connectionsMax,
     connect: {

@@ -1,6 +1,6 @@
 import type { EventsRequest } from '../../src/ingest/receive.ts';
 import type { Answer } from '../../src/shared/answer.ts';
-import type { Bridge } from './bridge.ts';
+import type { App } from './app.ts';
 import { type Instance, startInstance } from './instance.ts';
 import type { World } from './world.ts';
 
@@ -12,11 +12,11 @@ export interface Host {
   /** Runs work on some instance, as a queue trigger does; `lost`: the instance died. */
   run(
     what: string,
-    work: (bridge: Bridge) => Promise<void>,
+    work: (app: App) => Promise<void>,
     ended: (how: 'done' | 'failed' | 'lost') => void,
   ): void;
   /** A timer: fires `run` on some instance every so often. */
-  timer(name: string, everyMs: number, run: (bridge: Bridge) => Promise<void>): void;
+  timer(name: string, everyMs: number, run: (app: App) => Promise<void>): void;
 }
 
 /** A singleton timer is locked by a lease of so long; whoever is frozen for longer has lost it. */
@@ -25,11 +25,11 @@ const restartMsMax = 30_000;
 
 interface Running {
   readonly instance: Instance;
-  readonly bridge: Promise<Bridge>;
+  readonly app: Promise<App>;
 }
 
 /** Starts the platform with the instances of the plan. */
-export function startHost(world: World, start: (instance: Instance) => Promise<Bridge>): Host {
+export function startHost(world: World, start: (instance: Instance) => Promise<App>): Host {
   const chance = world.chance('host');
   const running: Running[] = [];
   let started = 0;
@@ -39,7 +39,7 @@ export function startHost(world: World, start: (instance: Instance) => Promise<B
     const { skewMs } = world.plan;
     const instance = startInstance(world, `i${started}`, chance.integer(-skewMs, skewMs));
     world.note(instance.name, () => 'starts');
-    const running1: Running = { instance, bridge: start(instance) };
+    const running1: Running = { instance, app: start(instance) };
     running.push(running1);
     instance.onDeath(() => {
       running.splice(running.indexOf(running1), 1);
@@ -51,12 +51,12 @@ export function startHost(world: World, start: (instance: Instance) => Promise<B
 
   /** Runs work of an instance, to its end or to the instance's death. */
   function invoke(
-    { instance, bridge }: Running,
-    work: (bridge: Bridge) => Promise<void>,
+    { instance, app }: Running,
+    work: (app: App) => Promise<void>,
     ended: (error?: unknown) => void,
   ): void {
     instance.enter(() => {
-      bridge.then(work).then(() => ended(), ended);
+      app.then(work).then(() => ended(), ended);
     });
   }
 
@@ -75,8 +75,8 @@ export function startHost(world: World, start: (instance: Instance) => Promise<B
       world.after(chance.latencyMs(5, 300), () =>
         invoke(
           target,
-          async (bridge) => {
-            const answer = await bridge.receive(request);
+          async ({ bridge, invocation }) => {
+            const answer = await bridge.ingest.receive(request, invocation());
             world.after(chance.latencyMs(5, 300), () => settle(answer));
           },
           (error) => {

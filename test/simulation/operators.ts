@@ -1,8 +1,5 @@
-import { redriveDeadLetters } from '../../src/operate/dead-letters.ts';
-import { pause, resume } from '../../src/operate/endpoint-control.ts';
-import type { OperateOptions } from '../../src/operate/ports.ts';
-import { seek } from '../../src/operate/seek.ts';
-import type { Bridge } from './bridge.ts';
+import type { OperationName } from '../../src/operate/operate.ts';
+import type { App } from './app.ts';
 import { everyMinute } from './every-minute.ts';
 import type { TablesModel } from './tables.ts';
 import type { TopicLog } from './topic-log.ts';
@@ -16,24 +13,25 @@ const redrivenMax = 20;
 /** Lets operators work: they pause, seek and redrive now and then, and resume whatever has stopped. */
 export function startOperators(
   world: World,
-  { bridge, tables, log }: { bridge: Promise<Bridge>; tables: TablesModel; log: TopicLog },
+  { app, tables, log }: { app: Promise<App>; tables: TablesModel; log: TopicLog },
 ): void {
   const chance = world.chance('operators');
   const { subscriptions } = world.plan;
 
   /** What an operator does may fail; then somebody does it again, or not. */
-  const act = (what: string, work: (options: OperateOptions) => Promise<unknown>) => {
+  const act = async (what: string, name: OperationName, request: object) => {
     world.note('operator', () => what);
-    bridge
-      .then(({ operate }) => work(operate))
-      .catch((error: unknown) => world.note('operator', () => `${what} failed: ${error}`));
+    const { bridge, invocation } = await app;
+    const body = JSON.stringify(request);
+    const answer = await bridge.operate(name, { query: {}, body }, invocation());
+    if (answer.status !== 200) world.note('operator', () => `${what} failed: ${answer.body}`);
   };
 
   everyMinute(world, 'operator pauses', () => {
     const subscription = chance.oneOf(subscriptions).name;
-    act(`pauses ${subscription}`, (options) => pause(options, { subscription, why: 'maintenance' }));
+    act(`pauses ${subscription}`, 'pause', { subscription, why: 'maintenance' });
     world.after(chance.integer(1_000, pausedMsMax), () =>
-      act(`resumes ${subscription}`, (options) => resume(options, { subscription })),
+      act(`resumes ${subscription}`, 'resume', { subscription }),
     );
   });
   everyMinute(world, 'operator seeks', () => {
@@ -45,18 +43,16 @@ export function startOperators(
     // Whoever seeks in a topic that was made anew decides what becomes of both.
     if (bounds === undefined || generation !== 0) return;
     const offset = chance.integer(bounds.earliest, bounds.latest);
-    act(`seeks ${plan.name} ${topic}/${partition} to ${offset}`, (options) =>
-      seek(options, {
-        subscription: plan.name,
-        topic,
-        partition,
-        to: { kind: 'offset', offset: BigInt(offset) },
-      }),
-    );
+    act(`seeks ${plan.name} ${topic}/${partition} to ${offset}`, 'seek', {
+      subscription: plan.name,
+      topic,
+      partition,
+      to: `offset:${offset}`,
+    });
   });
   everyMinute(world, 'operator redrives', () => {
     const origin = chance.oneOf(subscriptions).name;
-    act(`redrives ${origin}`, (options) => redriveDeadLetters(options, { origin, max: redrivenMax }));
+    act(`redrives ${origin}`, 'redriveDeadLetters', { origin, max: redrivenMax });
   });
 
   const look = () => {
@@ -64,7 +60,7 @@ export function startOperators(
     for (const { name } of subscriptions) {
       const state = tables.row('checkpoints', name, 'endpoint')?.state;
       if (state === 'disabled' || (state === 'paused' && world.healed)) {
-        act(`resumes ${name}, which is ${state}`, (options) => resume(options, { subscription: name }));
+        act(`resumes ${name}, which is ${state}`, 'resume', { subscription: name });
       }
     }
   };

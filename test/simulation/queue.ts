@@ -20,7 +20,7 @@ export function createQueue(world: World, host: Host): QueueModel {
     world.after(chance.latencyMs(50, 2_000) + lateMs, () =>
       host.run(
         `queue ${item.subscription} ${item.topic}/${item.partition}`,
-        (bridge) => bridge.walk(item),
+        ({ bridge, invocation }) => bridge.drain.walk(item, invocation()),
         (ended) => {
           if (ended !== 'done' && tries < triesMax) world.after(againAfterMs, () => deliver(item, tries + 1));
         },

@@ -1,4 +1,4 @@
-import { createBridge } from './bridge.ts';
+import { startApp } from './app.ts';
 import { createConfigurations } from './configurations.ts';
 import { createEndpoints, type EndpointsModel } from './endpoints.ts';
 import { everyMinute } from './every-minute.ts';
@@ -74,7 +74,7 @@ async function live(world: World, log: TopicLog): Promise<{ events: number; deli
   if (!plan.ingest.createsTopic) log.create(topics.orders, plan.partitions);
   log.create(topics.metrics, plan.partitions);
   const start = (instance: Instance) =>
-    createBridge({ world, proxy, tables, endpoints, configurations }, instance);
+    startApp({ world, proxy, tables, endpoints, configurations }, instance);
   const host = startHost(world, start);
   const queue = createQueue(world, host);
   const work = startWork(world, host);
@@ -87,12 +87,14 @@ async function live(world: World, log: TopicLog): Promise<{ events: number; deli
     deliveries += 1;
   });
 
-  host.timer('flushOutbox', flushEveryMs, (bridge) => bridge.flush());
-  host.timer('drain', drainEveryMs, async (bridge) => {
-    if (plan.drainMode === 'inline') await bridge.drain();
-    else queue.put(await bridge.plan());
+  host.timer('flushOutbox', flushEveryMs, async ({ bridge, invocation }) => {
+    await bridge.ingest.flush(invocation());
   });
-  startOperators(world, { bridge: start(startInstance(world, operatorName, 0)), tables, log });
+  host.timer('drain', drainEveryMs, async ({ bridge, invocation }) => {
+    if (plan.drainMode === 'inline') await bridge.drain.run(invocation());
+    else queue.put(await bridge.drain.plan(invocation()));
+  });
+  startOperators(world, { app: start(startInstance(world, operatorName, 0)), tables, log });
   startStrangers(world, log);
   startWeather(world, { proxy, tables, endpoints, log });
 

@@ -1,6 +1,6 @@
 import type { HttpHeaders } from '../../src/events/http-binding.ts';
 import type { Answer } from '../../src/shared/answer.ts';
-import { limits } from './bridge.ts';
+import { limits } from './app-config.ts';
 import type { Host } from './host.ts';
 import { sources } from './topics.ts';
 import type { World } from './world.ts';

@@ -12,6 +12,7 @@ import {
 import type { TopicRecord } from '../../src/events/record.ts';
 import type { Resolve } from '../../src/shared/address-guard.ts';
 import { type Clock, systemClock } from '../../src/shared/clock.ts';
+import { createHttpPool } from '../../src/shared/http.ts';
 import type { AcquireToken } from '../../src/shared/tokens.ts';
 
 /** A request as a receiver saw it. */
@@ -92,6 +93,7 @@ export async function openDelivery(
     },
     clock,
     random: () => 1,
+    openPool: createHttpPool,
     acquireIdentity: () => acquireIdentity ?? (() => Promise.reject(new Error('there is no identity'))),
     ...(resolve && { resolve }),
   });

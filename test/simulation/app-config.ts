@@ -1,0 +1,100 @@
+import { parseConfig } from '../../src/config/load.ts';
+import type { BridgeConfig } from '../../src/config/schema.ts';
+import type { Configuration } from './configurations.ts';
+import type { Plan } from './plan.ts';
+import type { SubscriptionPlan } from './subscriptions.ts';
+import { sources, topics } from './topics.ts';
+
+export const proxyUrl = 'https://proxy.test';
+
+/** Bounds of the way in. */
+export const limits = {
+  bodyBytesMax: 1_048_576,
+  eventsMax: 100,
+  depthMax: 32,
+  attributesBytesMax: 65_536,
+  retryAfterSeconds: 5,
+  inFlightBytesMax: 1_048_576,
+};
+
+const settings = {
+  CLIENT_SECRET: 'secret',
+  SIGNING_SECRET: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+  AzureWebJobsStorage: 'UseDevelopmentStorage=true',
+};
+
+const read = new WeakMap<Configuration, BridgeConfig>();
+
+/**
+ * What an operator would write into bridge.config.json for a plan, as the bridge reads it.
+ *
+ * @throws {ConfigError} when no operator could write so.
+ */
+export function readConfig(plan: Plan, configuration: Configuration): BridgeConfig {
+  const known = read.get(configuration);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(fileOf(plan, configuration));
+  const config = parseConfig({ file: 'bridge.config.json', text, settings });
+  read.set(configuration, config);
+  return config;
+}
+
+/** The subscription whose endpoint has this URL. */
+export function endpointOf(url: string): string {
+  return new URL(url).hostname.split('.')[0] ?? '';
+}
+
+function fileOf({ ingest, partitions, drainMode }: Plan, { drain, subscriptions }: Configuration): object {
+  const { batchRecordsMax, callsMax, createsTopic, inFlightRequestsMax, ordering } = ingest;
+  return {
+    proxy: {
+      url: proxyUrl,
+      auth: { kind: 'clientSecret', tenantId: 't', clientId: 'c', clientSecret: '${CLIENT_SECRET}' },
+      timeoutMs: 10_000,
+      ...(createsTopic && { createTopics: { partitions, listedWithinMs: 10_000 } }),
+    },
+    sources: {
+      [sources.orders]: { type: 'order', idempotencySeconds: 3_600 },
+      [sources.metrics]: { type: 'metric' },
+    },
+    routes: [
+      { source: sources.orders, topic: topics.orders, key: 'subject' },
+      { source: sources.metrics, topic: topics.metrics, key: '/key', value: 'raw' },
+    ],
+    subscriptions: Object.fromEntries(
+      subscriptions.map((subscription) => [subscription.name, entryOf(subscription)]),
+    ),
+    ingest: {
+      batch: { recordsMax: batchRecordsMax, callsMax },
+      outbox: { ordering },
+    },
+    drain: { ...drain, mode: drainMode },
+    limits: { ...limits, inFlightRequestsMax },
+  };
+}
+
+function entryOf(plan: SubscriptionPlan): object {
+  const { breaker, connectionsMax, delaysMs, name, ratePerSecond, refusedAttemptsMax, timeoutMs } = plan;
+  const { dataLoss, form, maxInFlight, ordering, parkedMax, start, topics: read } = plan;
+  return {
+    topics: read,
+    start,
+    ordering,
+    maxInFlight,
+    parkedMax,
+    dataLoss,
+    form,
+    ...(plan.unwantedKey !== undefined && { filter: { not: { exact: { subject: plan.unwantedKey } } } }),
+    // The data stay as they are, unless nothing can be made of them.
+    ...(plan.transforms && { transform: 'data.poison ? $error("cannot be transformed") : data' }),
+    endpoint: {
+      url: `https://${name}.test/hook`,
+      signingSecrets: ['${SIGNING_SECRET}'],
+      timeoutMs,
+      connectionsMax,
+      ratePerSecond,
+      breaker,
+    },
+    retry: { delaysMs, refusedAttemptsMax },
+  };
+}
