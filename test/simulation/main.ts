@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { describeError } from '../../src/shared/error.ts';
 import { findMutants, type MutantResult, mutantSeedsMax } from './mutants.ts';
 import { planOf } from './plan.ts';
+import { createProgress, timeLeft } from './progress.ts';
 import { run } from './run.ts';
 import { runSeeds, type Tally } from './seeds.ts';
 import { shrink } from './shrink.ts';
@@ -20,6 +21,7 @@ Usage: npm run simulate -- [flags] [names of mutants]
   --no-shrink    do not look for the shortest history
   --mutants      put deliberate faults into the code, and tell how many seeds it takes to find each
   --json         end with one line of JSON
+  --no-progress  do not tell on stderr how far it has come
   --help         print this
 
 Exit code: 0 all is well, 1 a promise was broken or a mutant was not found, 2 the command line is wrong.
@@ -35,6 +37,7 @@ const options = {
   json: { type: 'boolean', default: false },
   mutants: { type: 'boolean', default: false },
   'no-shrink': { type: 'boolean', default: false },
+  'no-progress': { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } as const;
 
@@ -56,6 +59,11 @@ function refuse(message: string): never {
 /** Lines of a timeline that are shown of a failure; `--seed` shows all. */
 const shownLinesMax = 300;
 
+const progress = createProgress({
+  stream: values['no-progress'] ? { write: () => undefined } : process.stderr,
+  nowMs: () => performance.now(),
+});
+
 const minutes = values.minutes === undefined ? {} : { minutes: integer('minutes', values.minutes) };
 if (values.help) console.log(usage);
 else if (values.mutants) process.exitCode = await runMutants();
@@ -64,13 +72,21 @@ else process.exitCode = await runMany();
 
 async function runMany(): Promise<number> {
   const startedAtMs = performance.now();
-  const tally = await runSeeds({
+  const seeds = {
     from: integer('from', values.from),
     count: integer('seeds', values.seeds),
     failuresMax: integer('failures', values.failures),
     ...minutes,
     ...(values.workers !== undefined && { workers: integer('workers', values.workers) }),
+  };
+  const tally = await runSeeds(seeds, ({ runs, failures }) => {
+    const tookMs = performance.now() - startedAtMs;
+    const broken = failures.length === 0 ? 'no promise broken' : `BROKEN: ${failures.length}`;
+    const left = timeLeft({ done: runs, all: seeds.count, tookMs });
+    const rate = ((runs * 1000) / tookMs).toFixed(1);
+    progress.show(`${runs} of ${seeds.count} seeds, ${rate} runs/s, ${broken}, ${left}`);
   });
+  progress.clear();
   const tookSeconds = (performance.now() - startedAtMs) / 1000;
   if (values.json) console.log(JSON.stringify({ ...tally, tookSeconds }));
   else showTally(tally, tookSeconds);
@@ -117,11 +133,19 @@ async function runOne(seed: number): Promise<number> {
 }
 
 async function runMutants(): Promise<number> {
-  const show = ({ name, seeds, invariant }: MutantResult) =>
+  const startedAtMs = performance.now();
+  const onBegin = (name: string, { done, all }: { done: number; all: number }) => {
+    const left = timeLeft({ done, all, tookMs: performance.now() - startedAtMs });
+    progress.show(`mutant ${done + 1} of ${all}: ${name}; ${left}`);
+  };
+  const onResult = ({ name, seeds, invariant }: MutantResult) => {
+    progress.clear();
+    if (values.json) return;
     console.log(
       `${name.padEnd(50)} ${seeds === undefined ? 'NOT FOUND' : `seed ${seeds}`.padEnd(10)} ${invariant ?? ''}`,
     );
-  const results = await findMutants(positionals, values.json ? () => undefined : show);
+  };
+  const results = await findMutants(positionals, { onBegin, onResult });
   const missed = results.filter(({ seeds }) => seeds === undefined);
   if (values.json) console.log(JSON.stringify(results));
   else

@@ -22,6 +22,12 @@ export interface MutantResult {
   readonly invariant: string | undefined;
 }
 
+/** Is told how the search goes. */
+export interface MutantsListener {
+  readonly onBegin?: (name: string, count: { readonly done: number; readonly all: number }) => void;
+  readonly onResult?: (result: MutantResult) => void;
+}
+
 /** Seeds within which a mutant must be found. */
 export const mutantSeedsMax = 500;
 
@@ -37,18 +43,18 @@ export const mutants: readonly Mutant[] = [...mutantsIn, ...mutantsOut];
  */
 export async function findMutants(
   names: readonly string[],
-  onResult: (result: MutantResult) => void,
+  { onBegin, onResult }: MutantsListener = {},
 ): Promise<readonly MutantResult[]> {
   const chosen = mutants.filter(
     ({ name }) => names.length === 0 || names.some((part) => name.includes(part)),
   );
-  const originals = new Map<string, string>();
-  for (const mutant of chosen) originals.set(mutant.file, await checkedText(mutant));
+  const originals = await readOriginals(chosen);
   const results: MutantResult[] = [];
   for (const mutant of chosen) {
+    onBegin?.(mutant.name, { done: results.length, all: chosen.length });
     const result = await findMutant(mutant, originals.get(mutant.file) ?? '');
     results.push(result);
-    onResult(result);
+    onResult?.(result);
   }
   return results;
 }
@@ -86,7 +92,7 @@ async function findMutant({ name, file, text, by }: Mutant, original: string): P
     );
     const output = await runNode(dir, [
       'test/simulation/main.ts',
-      ...['--seeds', String(mutantSeedsMax), '--failures', '1', '--json', '--no-shrink'],
+      ...['--seeds', String(mutantSeedsMax), '--failures', '1', '--json', '--no-shrink', '--no-progress'],
     ]);
     const { failures } = JSON.parse(output) as { failures: { seed: number; invariant: string }[] };
     return { name, seeds: failures[0]?.seed, invariant: failures[0]?.invariant };

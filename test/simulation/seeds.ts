@@ -33,6 +33,9 @@ export interface SeedsOptions {
   readonly workers?: number | undefined;
 }
 
+/** Is told what the runs came to until now. */
+export type OnTally = (soFar: Readonly<Tally>) => void;
+
 /** Seeds that a thread takes at once. */
 const chunkSeeds = 20;
 
@@ -71,7 +74,7 @@ export async function runSeedsHere(options: Omit<SeedsOptions, 'workers'>): Prom
 }
 
 /** Runs seeds on all cores. */
-export async function runSeeds(options: SeedsOptions): Promise<Tally> {
+export async function runSeeds(options: SeedsOptions, onTally: OnTally = () => undefined): Promise<Tally> {
   const total = emptyTally();
   const end = options.from + options.count;
   let next = options.from;
@@ -81,13 +84,17 @@ export async function runSeeds(options: SeedsOptions): Promise<Tally> {
     next += chunk.count;
     return chunk;
   };
+  const take = (tally: Tally) => {
+    add(total, tally);
+    onTally(total);
+  };
   const threads = Math.min(options.workers ?? availableParallelism(), Math.ceil(options.count / chunkSeeds));
-  await Promise.all(Array.from({ length: threads }, () => runThread(takeChunk, total)));
+  await Promise.all(Array.from({ length: threads }, () => runThread(takeChunk, take)));
   total.failures.sort((one, other) => one.seed - other.seed);
   return total;
 }
 
-function runThread(takeChunk: () => SeedsOptions | undefined, total: Tally): Promise<void> {
+function runThread(takeChunk: () => SeedsOptions | undefined, take: (tally: Tally) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL(import.meta.url), { workerData: 'seeds' });
     const give = () => {
@@ -96,7 +103,7 @@ function runThread(takeChunk: () => SeedsOptions | undefined, total: Tally): Pro
       else worker.postMessage(chunk);
     };
     worker.on('message', (tally: Tally) => {
-      add(total, tally);
+      take(tally);
       give();
     });
     worker.on('error', reject);

@@ -67,6 +67,6 @@ test('what reaches for the machine is stopped and told of', async () => {
 
 test('every deliberate fault can still be put into the code, and one of them is found', async () => {
   await readOriginals(mutants);
-  const [result] = await findMutants(['checkpoint before delivery'], () => undefined);
+  const [result] = await findMutants(['checkpoint before delivery']);
   assert.ok(result?.seeds !== undefined);
 });
