@@ -9,8 +9,7 @@ export function everyMinute(world: World, fault: Fault, strike: () => void): voi
   const next = () => {
     world.after((60_000 / rate) * (0.2 + 1.6 * chance.next()), () => {
       if (world.healed) return;
-      world.count(fault);
-      strike();
+      if (world.befalls(fault)) strike();
       next();
     });
   };

@@ -5,8 +5,8 @@ import { planOf } from './plan.ts';
 import { createProgress, timeLeft } from './progress.ts';
 import { run } from './run.ts';
 import { runSeeds, type Tally } from './seeds.ts';
-import { shrink } from './shrink.ts';
-import { describePlan, tellTimeline } from './timeline.ts';
+import { shrink, shrinkRunsMax } from './shrink.ts';
+import { describePlan, tellTimeline, withoutIdleTimers } from './timeline.ts';
 
 const usage = `Lives seeded worlds in which everything fails, and looks for broken promises.
 
@@ -109,8 +109,15 @@ function showTally(tally: Tally, tookSeconds: number): void {
 
 async function showShortest(seed: number): Promise<void> {
   console.log(`\nthe shortest history of seed ${seed} that was found:`);
-  const shortest = await shrink(await run(planOf(seed, minutes)));
-  const { lines } = await tellTimeline(shortest.plan);
+  let runs = 0;
+  const shortest = await shrink(await run(planOf(seed, minutes)), (plan) => {
+    runs += 1;
+    progress.show(`${runs} of at most ${shrinkRunsMax} shorter histories tried`);
+    return run(plan);
+  });
+  progress.clear();
+  const timeline = await tellTimeline(shortest.plan);
+  const lines = withoutIdleTimers(timeline.lines);
   console.log(describePlan(shortest.plan));
   if (lines.length > shownLinesMax) console.log(`(the last ${shownLinesMax} of ${lines.length} lines)`);
   console.log(lines.slice(-shownLinesMax).join('\n'));

@@ -18,6 +18,8 @@ export interface Plan {
   readonly events: number;
   /** Rates; what is missing never strikes. */
   readonly faults: Readonly<Partial<Record<Fault, number>>>;
+  /** Where it is given, only these strikes of faults take place. */
+  readonly strikes?: ReadonlySet<string>;
   readonly proxy: ProxyManner;
   /** Partitions of each topic. */
   readonly partitions: number;

@@ -1,27 +1,62 @@
 import type { Fault } from './faults.ts';
 import type { Plan } from './plan.ts';
-import { type RunResult, run } from './run.ts';
+import type { RunResult } from './run.ts';
+import { strikeOf } from './world.ts';
 
 /** Runs that shrinking makes at most. */
-const runsMax = 200;
+export const shrinkRunsMax = 600;
 
 /**
- * Looks for a shorter history that ends in the same broken promise: fewer kinds of faults, fewer events, fewer
- * instances, less time. Each plan tried is a run of its own; one that still fails takes the place of the last.
+ * Looks for a shorter history that ends in the same broken promise: fewer kinds of faults, fewer subscriptions, events
+ * and instances, less time; then fewer strikes of the faults that are left, down to those without which it does not
+ * happen. Each plan tried is a run of its own; one that still fails takes the place of the last.
+ *
+ * @param run lives a plan; called `shrinkRunsMax` times at most.
  */
-export async function shrink(failed: RunResult): Promise<RunResult> {
-  let best = failed;
+export async function shrink(failed: RunResult, run: (plan: Plan) => Promise<RunResult>): Promise<RunResult> {
   let runs = 0;
-  for (let found = true; found; ) {
-    found = false;
+  const fails = async (plan: Plan) => {
+    if (runs >= shrinkRunsMax) return undefined;
+    runs += 1;
+    const result = await run(plan);
+    return result.violation?.invariant === failed.violation?.invariant ? result : undefined;
+  };
+  const smaller = await withLess(failed, fails);
+  // What is not needed for the strikes that are left may go now, too.
+  return withLess(await withFewerStrikes(smaller, fails), fails);
+}
+
+type Fails = (plan: Plan) => Promise<RunResult | undefined>;
+
+async function withLess(failed: RunResult, fails: Fails): Promise<RunResult> {
+  let best = failed;
+  for (let found: RunResult | undefined = best; found !== undefined; ) {
+    found = undefined;
     for (const plan of smallerPlans(best.plan)) {
-      if (runs >= runsMax) return best;
-      runs += 1;
-      const result = await run(plan);
-      if (result.violation?.invariant !== failed.violation?.invariant) continue;
-      best = result;
-      found = true;
+      found = await fails(plan);
+      if (found === undefined) continue;
+      best = found;
       break;
+    }
+  }
+  return best;
+}
+
+/** Leaves out strikes, many at once in the beginning, one by one in the end. */
+async function withFewerStrikes(failed: RunResult, fails: Fails): Promise<RunResult> {
+  let best = failed;
+  let strikes = [...failed.struck].flatMap(([fault, times]) =>
+    Array.from({ length: times }, (_, index) => strikeOf(fault, index + 1)),
+  );
+  for (let size = Math.ceil(strikes.length / 2); size >= 1; size = size > 1 ? Math.ceil(size / 2) : 0) {
+    for (let from = 0; from < strikes.length; ) {
+      const fewer = strikes.toSpliced(from, size);
+      const found = await fails({ ...best.plan, strikes: new Set(fewer) });
+      if (found === undefined) from += size;
+      else {
+        best = found;
+        strikes = fewer;
+      }
     }
   }
   return best;
@@ -34,6 +69,9 @@ function* smallerPlans(plan: Plan): Generator<Plan> {
     for (let from = 0; from < faults.length; from += size) {
       yield { ...plan, faults: without(plan.faults, faults.slice(from, from + size)) };
     }
+  }
+  if (plan.subscriptions.length > 1) {
+    for (const subscription of plan.subscriptions) yield { ...plan, subscriptions: [subscription] };
   }
   if (plan.instances > 1) yield { ...plan, instances: 1 };
   if (plan.instances > 2) yield { ...plan, instances: plan.instances - 1 };

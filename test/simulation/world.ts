@@ -15,8 +15,8 @@ export interface World {
   after(delayMs: number, happen: () => void): () => void;
   /** Whether a fault strikes now. Each kind has a stream of chance of its own, so that one can be left out. */
   strikes(fault: Fault): boolean;
-  /** Counts a fault that struck by itself. */
-  count(fault: Fault): void;
+  /** Whether a fault that is due strikes: it does, unless the plan says which ones do. */
+  befalls(fault: Fault): boolean;
   /** The stream of chance called `name`. */
   chance(name: string): Chance;
   /** Tells the timeline. The line is only made when somebody keeps it. */
@@ -65,6 +65,7 @@ export function createWorld(plan: Plan, tell?: (line: string) => void): World {
   const heap: Happening[] = [];
   const ranks = createChance(plan.seed, 'ranks');
   const struck = new Map<Fault, number>();
+  const due = new Map<Fault, number>();
   const luck = new Map<Fault, Chance>();
 
   const world: World = {
@@ -91,12 +92,15 @@ export function createWorld(plan: Plan, tell?: (line: string) => void): World {
         chance = createChance(plan.seed, fault);
         luck.set(fault, chance);
       }
-      if (!chance.happens(rate)) return false;
-      world.count(fault);
-      return true;
+      return chance.happens(rate) && world.befalls(fault);
     },
-    count: (fault) => {
+    befalls(fault) {
+      const number = (due.get(fault) ?? 0) + 1;
+      due.set(fault, number);
+      if (plan.strikes?.has(strikeOf(fault, number)) === false) return false;
       struck.set(fault, (struck.get(fault) ?? 0) + 1);
+      world.note('FAULT', () => strikeOf(fault, number));
+      return true;
     },
     chance: (name) => createChance(plan.seed, name),
     note: (who, what) => tell?.(`${seconds(nowMs)}  ${who.padEnd(14)} ${what()}`),
@@ -139,6 +143,11 @@ export function createWorld(plan: Plan, tell?: (line: string) => void): World {
     },
   };
   return world;
+}
+
+/** One strike of a fault by its number, counted from 1 among those of its kind that were due. */
+export function strikeOf(fault: Fault, number: number): string {
+  return `${fault} (${number})`;
 }
 
 /** Resolves when no promise reaction is left to run: Node empties that queue before the next tick. */
