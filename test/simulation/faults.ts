@@ -58,6 +58,10 @@ export const faultRatesMax = {
   /** Of events. */
   'event is never produced': 0.2,
   'event is never taken': 0.1,
+  'event is large': 0.05,
+  'event fits no route': 0.1,
+  /** Of requests of senders, each. */
+  'request doubles': 0.2,
 } as const;
 
 export type Fault = keyof typeof faultRatesMax;

@@ -1,7 +1,10 @@
-import type { Entity, TablesModel } from './tables.ts';
-import type { LoggedRecord, TopicLog } from './topic-log.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Answer } from '../../src/shared/answer.ts';
+import type { Fault } from './faults.ts';
+import type { Entity, TablesModel, TableWrite } from './tables.ts';
+import { eventOf, type LoggedRecord, placeProperty, type TopicLog } from './topic-log.ts';
 import { sources, topics } from './topics.ts';
-import type { SaidOfEvent, SentEvent, Work } from './work.ts';
+import { cloudEventOf, type SentEvent, type Work } from './work.ts';
 import type { World } from './world.ts';
 
 /** What the witness of the way in looks at. */
@@ -13,9 +16,103 @@ export interface InWitness {
   readonly work: Work;
 }
 
+/** What the witness knows of the bridge's stores. */
+interface Stores extends InWitness {
+  /** How many batches of the outbox hold an event. */
+  readonly queued: Map<string, number>;
+  /** Events that are dead letters. */
+  readonly buried: Set<string>;
+  /** The instance to which each owner of a topic's lease belongs. */
+  readonly owners: Map<string, string>;
+}
+
+/** A record as the bridge stores it. */
+interface StoredRecord {
+  readonly value: unknown;
+  readonly key?: string;
+}
+
+/** One event in the answer of the bridge. */
+interface SaidOfEvent {
+  readonly id: string;
+  readonly outcome: string;
+  readonly topic?: string;
+  readonly partition?: number;
+  readonly offset?: number;
+}
+
+/** None of these leaves it open whether a record was written, or makes receipts and leases fail. */
+const harmless: ReadonlySet<Fault> = new Set<Fault>([
+  'instance is configured anew',
+  'timer doubles',
+  'timer lapses',
+  'proxy refuses connections',
+  'proxy throttles',
+  'proxy forgets tokens',
+  'proxy fails single records',
+  'proxy gives an empty page',
+  'proxy begins a page early',
+  'proxy points beyond the end',
+  'proxy shows stale metadata',
+  'proxy is away',
+  'log leaves offsets out',
+  'log moves its retention',
+  'message doubles',
+  'message is late',
+  'endpoint answers 5xx',
+  'endpoint answers 4xx',
+  'endpoint redirects',
+  'endpoint throttles',
+  'endpoint is gone',
+  'endpoint stalls',
+  'endpoint resets',
+  'endpoint loses answers',
+  'endpoint is slow',
+  'endpoint is away',
+  'operator pauses',
+  'operator seeks',
+  'operator redrives',
+  'stranger writes',
+  'event is never produced',
+  'event is never taken',
+  'event is large',
+  'event fits no route',
+  'request doubles',
+]);
+
+/** The bridge may give up what is larger than this: no batch of the outbox holds it. */
+const waitingBytesMax = 890_000;
+/** The longest lease of a topic. */
+const leaseMsMax = 60_000;
+
+const topicOf: Readonly<Record<string, string>> = {
+  [sources.orders]: topics.orders,
+  [sources.metrics]: topics.metrics,
+};
+
 /** Watches the way in while the world lives. */
 export function watchIn(witness: InWitness): void {
-  witness.work.onAcknowledged((event, said) => checkAcknowledged(witness, event, said));
+  const { world, log, tables, work } = witness;
+  const stores: Stores = { ...witness, queued: new Map(), buried: new Set(), owners: new Map() };
+  work.onAnswer((events, answer) => checkAnswer(stores, events, answer));
+  tables.onWrite((write) => {
+    if (write.table === 'outbox') {
+      const { partitionKey } = (write.after ?? write.before) as Entity;
+      if (partitionKey === ':topics') sawLease(stores, write);
+      else sawBatch(stores, write);
+    } else if (write.table === 'receipts') sawReceipt(stores, write);
+    else if (write.table === 'deadletters') sawLetter(stores, write);
+  });
+  let step = -1;
+  let records = 0;
+  log.onChange(({ name }) => {
+    // One call of the proxy is one step of the world.
+    records = step === world.steps ? records + 1 : 1;
+    step = world.steps;
+    if (records > world.plan.ingest.batchRecordsMax) {
+      world.violated('limits are kept', `${records} records of ${name} in one call`);
+    }
+  });
 }
 
 /** What the way in still has to do; undefined: nothing. */
@@ -27,69 +124,184 @@ export function restlessIn({ work, tables }: InWitness): string | undefined {
 
 /** Looks at the way in once the world is at rest. */
 export function checkIn(witness: InWitness): void {
-  const { world, log, work } = witness;
-  const calm = Object.keys(world.plan.faults).length === 0 && world.plan.skewMs === 0;
+  const { world, log, tables, work } = witness;
+  const { plan } = world;
+  const buried = buriedIn(tables);
+  const calm = plan.skewMs === 0 && Object.keys(plan.faults).every((fault) => harmless.has(fault as Fault));
   for (const event of work.events) {
-    const written = log.of(event.name).length;
-    if (event.acknowledgedMs !== undefined && written === 0 && !isBuried(witness, event)) {
+    const records = log.of(event.name);
+    if (event.acknowledgedMs !== undefined && records.length === 0 && !buried.has(event.name)) {
       world.violated(
         'no acknowledged event is lost',
         `${event.name} is neither in the log nor a dead letter`,
       );
     }
-    if (!event.tooLarge && isBuried(witness, event)) {
-      world.violated('nothing good is given up', `${event.name} is a dead letter`);
-    }
-    const writtenMax = event.source === sources.orders ? 1 : 1 + event.repeats;
-    if (calm && written > writtenMax) {
-      world.violated(
-        'duplicates have a reason',
-        `${event.name} is in the log ${written} times, and nothing failed`,
-      );
+    for (const record of records) checkRecord(world, event, record);
+    // Receipts do not recognise what comes to two instances at once.
+    const { repeats, doubles } = event;
+    const twiceAtOnce = plan.instances === 1 ? 0 : doubles;
+    const writtenMax = 1 + (event.source === sources.orders ? twiceAtOnce : repeats + doubles);
+    if (calm && records.length > writtenMax) {
+      world.violated('duplicates have a reason', `${event.name} is in the log ${records.length} times`);
     }
   }
-  if (world.plan.ingest.ordering === 'strict') checkOrder(witness);
+  if (plan.ingest.ordering === 'strict') checkOrder(witness);
+}
+
+/** What an answer says must be true when it comes, and none is left without what the contract asks of it. */
+function checkAnswer(stores: Stores, events: readonly SentEvent[], { status, headers, body }: Answer): void {
+  const { world } = stores;
+  const names = events.map(({ name }) => name).join(' ');
+  if (status === 202) {
+    const { events: said } = JSON.parse(body) as { events: SaidOfEvent[] };
+    if (said.length !== events.length) {
+      world.violated('every event has an outcome', `${said.length} outcomes of ${names}`);
+    }
+    for (const [index, event] of events.entries()) checkSaid(stores, event, said[index]);
+  } else if (status === 429 || status === 503) {
+    if (!/^[1-9]\d*$/.test(headers['retry-after'] ?? '')) {
+      world.violated('senders are told when to come again', `${status} for ${names}`);
+    }
+  } else if (status === 422 && events.some(({ invalid }) => invalid)) {
+    const taken = events.find((event) => isKept(stores, event));
+    if (taken) world.violated('a request is refused whole', `${taken.name} was taken in`);
+  } else world.violated('answers are of the contract', `${status} for ${names}: ${body}`);
 }
 
 /** An event must be where the answer says that it is, at the time when it says so. */
-function checkAcknowledged(witness: InWitness, event: SentEvent, said: SaidOfEvent): void {
-  const { world, log, tables } = witness;
-  const written = log.of(event.name);
+function checkSaid(stores: Stores, event: SentEvent, said: SaidOfEvent | undefined): void {
+  const { world, log, queued, buried } = stores;
+  const { name } = event;
+  if (said?.id !== event.id || said.topic !== topicOf[event.source]) {
+    world.violated('every event has an outcome', `${name} is answered by ${JSON.stringify(said)}`);
+    return;
+  }
   const { outcome, partition, offset } = said;
-  if (outcome === 'produced') {
-    const there = written.some(
-      (record) => offset === undefined || (record.partition === partition && record.offset === offset),
-    );
-    if (!there) world.violated('no acknowledged event is lost', `${event.name} is not where the answer says`);
-  } else if (outcome === 'queued') {
-    const waits = tables.rows('outbox', said.topic).some((row) => holds(row, event.name));
-    if (!waits && written.length === 0 && !isBuried(witness, event)) {
-      world.violated(
-        'no acknowledged event is lost',
-        `${event.name} is neither in the outbox nor in the log`,
-      );
-    }
-  } else if (outcome === 'dead-lettered') {
-    if (!isBuried(witness, event)) {
-      world.violated('no acknowledged event is lost', `${event.name} is no dead letter`);
-    }
-  } else world.violated('every event has an outcome', `${event.name} is ${outcome}`);
+  const records = log.of(name);
+  const isThere: Readonly<Record<string, () => boolean>> = {
+    produced: () =>
+      offset === undefined
+        ? records.length > 0 && world.plan.proxy.produceAnswer === 'text'
+        : records.some((record) => record.partition === partition && record.offset === offset),
+    queued: () => (queued.get(name) ?? 0) > 0 || records.length > 0 || buried.has(name),
+    'dead-lettered': () => buried.has(name),
+  };
+  if (!isThere[outcome]?.()) {
+    world.violated('no acknowledged event is lost', `${name} is not where the answer says: ${outcome}`);
+  }
 }
 
-function isBuried({ tables }: InWitness, event: SentEvent): boolean {
-  return Object.values(topics).some((topic) =>
-    [`ingest:${topic}`, `outbox:${topic}`].some((origin) =>
-      tables.rows('deadletters', origin).some((row) => holds(row, event.name)),
-    ),
+/** Whether an event is in the log, in the outbox or a dead letter. */
+function isKept({ log, queued, buried }: Stores, { name }: SentEvent): boolean {
+  return log.of(name).length > 0 || (queued.get(name) ?? 0) > 0 || buried.has(name);
+}
+
+/** What leaves the outbox must be settled by then, and what stays there waits for its time. */
+function sawBatch({ world, log, queued, buried }: Stores, { before, after, writer }: TableWrite): void {
+  const left = namesOf(before);
+  for (const name of left) queued.set(name, (queued.get(name) ?? 0) - 1);
+  for (const name of namesOf(after)) queued.set(name, (queued.get(name) ?? 0) + 1);
+  const lost = left.find(
+    (name) => (queued.get(name) ?? 0) === 0 && log.of(name).length === 0 && !buried.has(name),
   );
+  if (lost) world.violated('no queued event is lost', `${lost} left the outbox (${writer.name})`);
+  if (before && after && Number(before.nextAttemptMs) > writer.clock.now()) {
+    world.violated('no attempt before its time', `${after.rowKey} was to wait (${writer.name})`);
+  }
 }
 
-/** Whether an entity holds an event; its chunks are plain text here. */
-function holds(entity: Entity, event: string): boolean {
-  const { data0 } = entity;
-  if (!(data0 instanceof Uint8Array)) return false;
-  const text = Buffer.from(data0).toString('utf8');
-  return text.includes(`"event":"${event}"`) || text.includes(`\\"event\\":\\"${event}\\"`);
+/** A lease is taken over when it has ended, or by the instance that could not give it up. */
+function sawLease({ world, owners }: Stores, { before, after, writer }: TableWrite): void {
+  const owner = String(after?.owner ?? '');
+  const nowMs = writer.clock.now();
+  if (owner === '') return;
+  if (!owners.has(owner)) owners.set(owner, writer.name);
+  const former = String(before?.owner ?? '');
+  const lasts = former !== '' && Number(before?.expiresAtMs) > nowMs;
+  if (lasts && former !== owner && owners.get(former) !== writer.name) {
+    world.violated('leases are kept', `${writer.name} takes ${after?.rowKey} from ${owners.get(former)}`);
+  }
+  if (Number(after?.expiresAtMs) > nowMs + leaseMsMax) {
+    world.violated('limits are kept', `${writer.name} takes ${after?.rowKey} until ${after?.expiresAtMs}`);
+  }
+}
+
+/** A receipt says that an event was kept, so it comes after that. */
+function sawReceipt(stores: Stores, { after }: TableWrite): void {
+  const [, producer = '', id = ''] = /^\/producers\/(\S+) (\S+)$/.exec(String(after?.id)) ?? [];
+  const event = stores.work.eventOf(producer, id);
+  if (event && !isKept(stores, event)) {
+    stores.world.violated('receipts come last', `${event.name} has a receipt and is nowhere`);
+  }
+}
+
+/** A dead letter of the way in tells why, and holds the whole record. */
+function sawLetter({ world, tables, buried, work }: Stores, { before, after }: TableWrite): void {
+  const [, topic = ''] = /^(?:ingest|outbox):([^:]+)$/.exec(after?.partitionKey ?? '') ?? [];
+  if (after === undefined || before !== undefined || topic === '') return;
+  const letter = letterOf(tables, after);
+  const record = JSON.parse(letter.payload) as StoredRecord;
+  const event = work.event(eventOf(record.value) ?? '');
+  const isWhole = event !== undefined && topicOf[event.source] === topic && isRecordOf(event, record);
+  if (!isWhole || letter.topic !== topic || letter.reason.code === '') {
+    world.violated('dead letters are whole', `${after.partitionKey} ${after.rowKey}`);
+  } else if (!event.tooLarge && event.padding < waitingBytesMax) {
+    world.violated('nothing good is given up', `${event.name} is a dead letter`);
+  } else buried.add(event.name);
+}
+
+/** A letter as its rows hold it. */
+function letterOf(tables: TablesModel, row: Entity) {
+  const further = Array.from({ length: Number(row.parts) - 1 }, (_, index) =>
+    tables.row('deadletters', `${row.partitionKey}:more`, `${row.pieces}:${index + 1}`),
+  );
+  return JSON.parse([row, ...further].map(textOf).join(''));
+}
+
+/** The events that are dead letters of the way in. */
+function buriedIn(tables: TablesModel): ReadonlySet<string> {
+  const origins = Object.values(topics).flatMap((topic) => [`ingest:${topic}`, `outbox:${topic}`]);
+  const rows = origins.flatMap((origin) => tables.rows('deadletters', origin));
+  return new Set(rows.map((row) => eventOf(JSON.parse(letterOf(tables, row).payload).value) ?? ''));
+}
+
+/** The log must have the record that the event was routed to. */
+function checkRecord(world: World, event: SentEvent, { topic, key, value }: LoggedRecord): void {
+  const { [placeProperty]: _, ...written } = JSON.parse(value ?? '{}');
+  const record = { value: written, ...(key !== null && { key }) };
+  if (topic !== topicOf[event.source] || !isRecordOf(event, record)) {
+    world.violated('records are as they were sent', `${event.name} is ${topic} ${key} ${value}`);
+  }
+}
+
+function isRecordOf(event: SentEvent, { key, value }: StoredRecord): boolean {
+  const sent = cloudEventOf(event);
+  const wanted = event.source === sources.metrics ? sent.data : sent;
+  return key === event.key && isDeepStrictEqual(value, wanted);
+}
+
+const names = new WeakMap<Entity, readonly string[]>();
+
+/** The events in a batch of the outbox. */
+function namesOf(batch: Entity | undefined): readonly string[] {
+  if (batch === undefined) return [];
+  let found = names.get(batch);
+  if (found === undefined) {
+    const records = JSON.parse(textOf(batch)) as StoredRecord[];
+    found = records.flatMap(({ value }) => eventOf(value) ?? []);
+    names.set(batch, found);
+  }
+  return found;
+}
+
+/** What the chunks of an entity hold, which is plain text here. */
+function textOf(entity: Entity | undefined): string {
+  const chunks: Uint8Array[] = [];
+  for (let index = 0; ; index += 1) {
+    const chunk = entity?.[`data${index}`];
+    if (!(chunk instanceof Uint8Array)) return Buffer.concat(chunks).toString('utf8');
+    chunks.push(chunk);
+  }
 }
 
 /**
@@ -101,7 +313,7 @@ function checkOrder({ world, log, work }: InWitness): void {
   const lanes = new Map<string, { event: SentEvent; first: LoggedRecord; acknowledgedMs: number }[]>();
   for (const event of work.events) {
     const first = log.of(event.name)[0];
-    const { acknowledgedMs, sentMs, request, sendings, repeats } = event;
+    const { acknowledgedMs, sentMs, request, sendings, repeats, doubles } = event;
     if (first === undefined || acknowledgedMs === undefined) continue;
     const name = `${event.source} ${event.key}`;
     const lane = lanes.get(name) ?? [];
@@ -109,7 +321,7 @@ function checkOrder({ world, log, work }: InWitness): void {
     for (const earlier of lane) {
       const ordered =
         earlier.event.request === request
-          ? sendings === 1 && (repeats === 0 || world.plan.skewMs === 0)
+          ? sendings === 1 && doubles === 0 && (repeats === 0 || world.plan.skewMs === 0)
           : earlier.acknowledgedMs + 2 * world.plan.skewMs <= sentMs;
       if (ordered && isBefore(first, earlier.first)) {
         world.violated('order of the way in', `${event.name} comes before ${earlier.event.name} in the log`);

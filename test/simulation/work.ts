@@ -8,6 +8,8 @@ import type { World } from './world.ts';
 /** An event as its producer knows it. */
 export interface SentEvent {
   readonly name: string;
+  /** Its id, which is unique among those of its producer only. */
+  readonly id: string;
   readonly key: string;
   readonly source: string;
   readonly producer: string;
@@ -18,30 +20,30 @@ export interface SentEvent {
   readonly tooLarge: boolean;
   /** No endpoint will ever take it. */
   readonly poison: boolean;
+  /** It can be no record of its route, and fails the whole request. */
+  readonly invalid: boolean;
+  /** Characters that it carries for nothing but their size. */
+  readonly padding: number;
   /** When the bridge said that it has it; undefined as long as it has not. */
   acknowledgedMs: number | undefined;
   /** How often it was sent. */
   sendings: number;
   /** How often it was sent again although it had been acknowledged. */
   repeats: number;
+  /** How often it was sent twice at once. */
+  doubles: number;
 }
 
 /** What producers have sent. */
 export interface Work {
   readonly events: readonly SentEvent[];
-  /** Whether every producer has done what it had to do. */
+  /** Whether every producer has done what it had to do, and no request waits for its answer. */
   readonly done: boolean;
   event(name: string): SentEvent | undefined;
-  /** Tells of each event that is acknowledged, with what the bridge says of it. */
-  onAcknowledged(listener: (event: SentEvent, outcome: SaidOfEvent) => void): void;
-}
-
-/** One event in the answer of the bridge. */
-export interface SaidOfEvent {
-  readonly outcome: string;
-  readonly topic?: string;
-  readonly partition?: number;
-  readonly offset?: number;
+  /** The event that has an id at a producer. */
+  eventOf(producer: string, id: string): SentEvent | undefined;
+  /** Tells of each request that is answered. */
+  onAnswer(listener: (events: readonly SentEvent[], answer: Answer) => void): void;
 }
 
 const keysOfProducer = 2;
@@ -49,14 +51,36 @@ const eventsOfRequestMax = 4;
 const patienceMs = 30_000;
 const sendingsMax = 8;
 const repeatShare = 0.1;
+/** In one entity, in several chunks of one, in more than the outbox takes. */
+const paddings = [1_000, 66_000, 140_000, 460_000, 905_000];
+/** Leaves room for the rest of a request. */
+const requestPaddingMax = 1_000_000;
 
 /** Lets producers send the events of the plan, each one request after the other. */
 export function startWork(world: World, host: Host): Work {
   const events: SentEvent[] = [];
   const byName = new Map<string, SentEvent>();
-  const listeners: ((event: SentEvent, outcome: SaidOfEvent) => void)[] = [];
+  const byId = new Map<string, SentEvent>();
+  const listeners: ((events: readonly SentEvent[], answer: Answer) => void)[] = [];
   const { plan } = world;
   let working = plan.producers;
+  let unanswered = 0;
+
+  /** Sends a request; it is answered, or its instance dies. */
+  function request(batch: readonly SentEvent[], settle: (answer: Answer | 'broken') => void): void {
+    let over = false;
+    unanswered += 1;
+    host.request(requestOf(batch), (answer) => {
+      if (over) return;
+      over = true;
+      unanswered -= 1;
+      if (answer !== 'broken') {
+        if (answer.status === 202) for (const event of batch) event.acknowledgedMs ??= world.nowMs();
+        for (const listener of listeners) listener(batch, answer);
+      }
+      settle(answer);
+    });
+  }
 
   for (let index = 0; index < plan.producers; index += 1) {
     startProducer(`p${index}`, Math.ceil(plan.events / plan.producers));
@@ -64,14 +88,20 @@ export function startWork(world: World, host: Host): Work {
 
   function startProducer(producer: string, count: number): void {
     const chance = world.chance(`producer ${producer}`);
+    const sizes = world.chance(`sizes of ${producer}`);
     const pauseMs = (plan.minutes * 60_000) / count;
     let made = 0;
     let requests = 0;
+    let requestPadding = 0;
 
     function makeEvent(source: string): SentEvent {
       made += 1;
+      const padding = world.strikes('event is large') ? sizes.oneOf(paddings) : 0;
+      const fits = requestPadding + padding <= requestPaddingMax;
+      if (fits) requestPadding += padding;
       const event: SentEvent = {
         name: `${producer}-${made}`,
+        id: `e${made}`,
         key: `${producer}-k${chance.integer(1, keysOfProducer)}`,
         source,
         producer,
@@ -79,12 +109,17 @@ export function startWork(world: World, host: Host): Work {
         sentMs: world.nowMs(),
         tooLarge: world.strikes('event is never produced'),
         poison: world.strikes('event is never taken'),
+        // Of this source only the data are written, and it has none.
+        invalid: source === sources.metrics && world.strikes('event fits no route'),
+        padding: fits ? padding : 0,
         acknowledgedMs: undefined,
         sendings: 0,
         repeats: 0,
+        doubles: 0,
       };
       events.push(event);
       byName.set(event.name, event);
+      byId.set(`${producer} ${event.id}`, event);
       return event;
     }
 
@@ -95,48 +130,49 @@ export function startWork(world: World, host: Host): Work {
       }
       const source = chance.happens(0.7) ? sources.orders : sources.metrics;
       requests += 1;
+      requestPadding = 0;
       const size = Math.min(count - made, chance.happens(0.3) ? chance.integer(2, eventsOfRequestMax) : 1);
-      send(Array.from({ length: size }, () => makeEvent(source)));
+      send(
+        Array.from({ length: size }, () => makeEvent(source)),
+        world.healed,
+      );
     }
 
-    function send(batch: readonly SentEvent[]): void {
+    /** @param well whether nothing has gone wrong any more since the events were first sent. */
+    function send(batch: readonly SentEvent[], well: boolean): void {
       let waiting = true;
       const settle = (answer: Answer | 'broken' | 'late') => {
         if (!waiting) return;
         waiting = false;
         const status = typeof answer === 'string' ? answer : answer.status;
         world.note(producer, () => `gets ${status} for ${batch.map(({ name }) => name).join(' ')}`);
-        if (typeof answer !== 'string' && answer.status === 202) {
-          acknowledge(batch, answer);
+        if (status === 202) {
           // Some senders do not hear the answer, and send again what was taken.
           if (chance.happens(repeatShare)) world.after(chance.integer(10, 20_000), () => repeat(batch));
           world.after(pauseMs * batch.length * 2 * chance.next(), goOn);
+        } else if (status === 422) {
+          const good = batch.filter(({ invalid }) => !invalid);
+          world.after(pauseMs, () => (good.length === 0 ? goOn() : send(good, well)));
         } else if ((batch[0]?.sendings ?? 0) < sendingsMax) {
-          world.after(chance.integer(500, 10_000), () => send(batch));
+          world.after(chance.integer(500, 10_000), () => send(batch, well));
         } else {
+          if (well) world.violated('senders are let in', `${batch[0]?.name} was sent ${sendingsMax} times`);
           world.after(pauseMs, goOn);
         }
       };
       for (const event of batch) event.sendings += 1;
       world.note(producer, () => `sends ${batch.map(({ name, key }) => `${name} (key ${key})`).join(' ')}`);
       world.after(patienceMs, () => settle('late'));
-      host.request(requestOf(batch), settle);
+      request(batch, settle);
+      if (!world.strikes('request doubles')) return;
+      for (const event of batch) event.doubles += 1;
+      request(batch, () => undefined);
     }
 
     function repeat(batch: readonly SentEvent[]): void {
       for (const event of batch) event.repeats += 1;
       world.note(producer, () => `repeats ${batch.map(({ name }) => name).join(' ')}`);
-      host.request(requestOf(batch), () => undefined);
-    }
-
-    function acknowledge(batch: readonly SentEvent[], answer: Answer): void {
-      const said = (JSON.parse(answer.body) as { events: SaidOfEvent[] }).events;
-      for (const [index, event] of batch.entries()) {
-        event.acknowledgedMs ??= world.nowMs();
-        const outcome = said[index];
-        if (outcome === undefined) world.violated('every event has an outcome', event.name);
-        else for (const listener of listeners) listener(event, outcome);
-      }
+      request(batch, () => undefined);
     }
 
     world.after(pauseMs * chance.next(), goOn);
@@ -145,22 +181,37 @@ export function startWork(world: World, host: Host): Work {
   return {
     events,
     event: (name) => byName.get(name),
+    eventOf: (producer, id) => byId.get(`${producer} ${id}`),
     get done() {
-      return working === 0;
+      return working === 0 && unanswered === 0;
     },
-    onAcknowledged: (listener) => listeners.push(listener),
+    onAnswer: (listener) => listeners.push(listener),
+  };
+}
+
+/** An event as it is sent. */
+export function cloudEventOf(event: SentEvent) {
+  const { name, id, key, producer, tooLarge, poison, invalid, padding } = event;
+  return {
+    specversion: '1.0',
+    id,
+    source: `/producers/${producer}`,
+    type: poison ? 'order.poison' : 'order.made',
+    subject: key,
+    ...(!invalid && {
+      data: {
+        event: name,
+        key,
+        ...(tooLarge && { tooLarge }),
+        ...(poison && { poison }),
+        ...(padding > 0 && { padding: '.'.repeat(padding) }),
+      },
+    }),
   };
 }
 
 function requestOf(batch: readonly SentEvent[]) {
-  const events = batch.map(({ name, key, producer, tooLarge, poison }) => ({
-    specversion: '1.0',
-    id: name,
-    source: `/producers/${producer}`,
-    type: poison ? 'order.poison' : 'order.made',
-    subject: key,
-    data: { event: name, key, ...(tooLarge && { tooLarge }), ...(poison && { poison }) },
-  }));
+  const events = batch.map(cloudEventOf);
   const [only] = events;
   const form = events.length === 1 ? 'application/cloudevents+json' : 'application/cloudevents-batch+json';
   const body = Buffer.from(JSON.stringify(events.length === 1 ? only : events));
