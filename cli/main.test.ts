@@ -210,7 +210,7 @@ test('a redrive goes on until all are done; one that fails is shown and is exit 
     {
       body: {
         origin: 'billing',
-        letters: [{ key: 'b', outcome: 'failed', error: 'answered 500' }],
+        letters: [{ key: 'b', outcome: 'busy', error: 'somebody else has taken it on' }],
         next: null,
       },
     },
@@ -220,7 +220,7 @@ test('a redrive goes on until all are done; one that fails is shown and is exit 
   assert.equal(code, 1);
   assert.equal(
     out,
-    '1 of 3 done\n\nKEY  OUTCOME  WHY\na2   failed   answered 503\nb    failed   answered 500',
+    '1 of 3 done\n\nKEY  OUTCOME  WHY\na2   failed   answered 503\nb    busy     somebody else has taken it on',
   );
   assert.equal(err, 'letters so far: 1\nletters so far: 2, 1 of them failed: answered 503');
   assert.deepEqual(

@@ -46,6 +46,12 @@ export interface DeadLetterQuery {
   readonly afterKey?: string;
 }
 
+/** What came of claiming a letter. `not-open`: there is none of this key, or somebody has dealt with it. */
+export type DeadLetterClaim =
+  | { readonly outcome: 'claimed' | 'not-open' }
+  /** Somebody else holds it, until they settle it or this passes (milliseconds since the epoch). */
+  | { readonly outcome: 'busy'; readonly untilMs: number };
+
 /** Keeps dead letters, however large. Methods throw when the store cannot be reached. */
 export interface DeadLetterStore {
   /**
@@ -64,7 +70,17 @@ export interface DeadLetterStore {
     key: string,
   ): Promise<{ readonly letter: DeadLetter; readonly state: DeadLetterState } | undefined>;
   /**
-   * Moves a letter on, with attempts that were made since. False when there is none of this key, or its state is no
+   * Takes an open letter until `untilMs`, so that of those who want to move it on at once one does. A claim ends when
+   * the letter is settled, or else by itself: it is compared with the `nowMs` of whoever comes next, so it should
+   * outlast the work by more than clocks disagree.
+   */
+  claim(
+    origin: string,
+    key: string,
+    times: { readonly nowMs: number; readonly untilMs: number },
+  ): Promise<DeadLetterClaim>;
+  /**
+   * Moves a letter on, with attempts that were made since, and ends the claim to it. False when there is none of this key, or its state is no
    * longer `open`.
    */
   settle(

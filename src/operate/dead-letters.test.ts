@@ -76,6 +76,63 @@ test('a letter is redriven once', async () => {
   assert.equal(world.delivery.requests.length, 1);
 });
 
+test('of two redrives of a letter at once one sends it, and the other finds it busy', async () => {
+  const world = await worldWithLetters(2);
+  const [one, two] = await Promise.all([
+    redriveDeadLetters(world.options, { origin: 'billing', keys: ['k0'] }),
+    redriveDeadLetters(world.options, many),
+  ]);
+  assert.equal(world.delivery.requests.filter(({ offsets }) => offsets[0] === 0n).length, 1);
+  const error =
+    'somebody else has taken it on; if that broke off, it can be had again at 2026-01-01T00:05:00.000Z';
+  assert.deepEqual(
+    [...one.letters, ...two.letters],
+    [
+      { key: 'k0', outcome: 'redriven' },
+      { key: 'k0', outcome: 'busy', error },
+      { key: 'k1', outcome: 'redriven' },
+    ],
+  );
+});
+
+test('a letter that is being redriven is not discarded', async () => {
+  const world = await worldWithLetters(1);
+  const attempt = world.delivery.attempt.bind(world.delivery);
+  const found: string[] = [];
+  world.delivery.attempt = async (...given) => {
+    const { letters } = await discardDeadLetters(world.options, many);
+    found.push(...letters.map(({ outcome }) => outcome));
+    return attempt(...given);
+  };
+  const { letters } = await redriveDeadLetters(world.options, many);
+  assert.deepEqual([found, letters], [['busy'], [{ key: 'k0', outcome: 'redriven' }]]);
+  assert.equal(await stateOf(world, 'k0'), 'redriven');
+});
+
+test('a letter whose redrive broke off is busy for a while, then free again', async () => {
+  const world = await worldWithLetters(1);
+  const attempt = world.delivery.attempt.bind(world.delivery);
+  world.delivery.attempt = () => Promise.reject(new Error('the process is gone'));
+  await assert.rejects(redriveDeadLetters(world.options, many));
+  world.delivery.attempt = attempt;
+  const outcome = async () => (await redriveDeadLetters(world.options, many)).letters[0]?.outcome;
+  assert.equal(await outcome(), 'busy');
+  await world.clock.advance(300_000);
+  assert.equal(await outcome(), 'redriven');
+});
+
+test('a letter of which nothing came is free at once', async () => {
+  const world = await worldWithLetters(1);
+  world.delivery.prepares = () => 'filtered';
+  await redriveDeadLetters(world.options, many);
+  world.delivery.prepares = () => undefined;
+  world.delivery.answer = () => tryAgain;
+  await redriveDeadLetters(world.options, many);
+  world.delivery.answer = () => undefined;
+  const { letters } = await redriveDeadLetters(world.options, many);
+  assert.deepEqual(letters, [{ key: 'k0', outcome: 'redriven' }]);
+});
+
 test('a letter that is filtered now, or cannot be prepared, stays open and says so', async () => {
   const world = await worldWithLetters(2);
   world.delivery.prepares = ({ offset }) => (offset === 0n ? 'filtered' : 'failed');

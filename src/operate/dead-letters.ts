@@ -2,7 +2,7 @@ import type { DeadLetter, DeadLetterEntry, DeadLetterState } from '../events/dea
 import { isoOf } from './iso-time.ts';
 import type { OperateOptions } from './ports.ts';
 import { OperateError } from './problem.ts';
-import { notOpen, redriveLetter } from './redrive.ts';
+import { claimLetter, redriveLetter } from './redrive.ts';
 import type { ChooseDeadLettersRequest, ListDeadLettersRequest } from './requests.ts';
 
 /** No letter is begun on after this; with an attempt's timeout on top it is well below the platform's 230 s. */
@@ -13,8 +13,8 @@ const pageMax = 100;
 /** What became of one letter. */
 export interface LetterOutcome {
   readonly key: string;
-  readonly outcome: 'redriven' | 'discarded' | 'failed' | 'filtered' | 'not-open';
-  /** Why it is still open. */
+  readonly outcome: 'redriven' | 'discarded' | 'failed' | 'filtered' | 'busy' | 'not-open';
+  /** Why nothing came of it. */
   readonly error?: string;
 }
 
@@ -83,9 +83,12 @@ export function discardDeadLetters(
 ): Promise<LettersOutcome> {
   const { deadLetters, report } = options;
   return forEachChosen(options, choice, async (key) => {
-    const settled = await deadLetters.settle(choice.origin, key, { state: 'discarded' });
-    if (settled) report.warn('operate.discarded', { origin: choice.origin, key });
-    return settled ? { key, outcome: 'discarded' } : notOpen(key);
+    const { origin } = choice;
+    const refused = await claimLetter(options, origin, key);
+    if (refused !== undefined) return refused;
+    await deadLetters.settle(origin, key, { state: 'discarded' });
+    report.warn('operate.discarded', { origin, key });
+    return { key, outcome: 'discarded' };
   });
 }
 

@@ -2,6 +2,7 @@ import type { Delivery } from '../delivery/deliver.ts';
 import type { Verdict } from '../delivery/verdict.ts';
 import type { Attempt, DeadLetter } from '../events/dead-letter.ts';
 import type { LetterOutcome } from './dead-letters.ts';
+import { isoOf } from './iso-time.ts';
 import type { OperateOptions } from './ports.ts';
 import { recordOf } from './record-payload.ts';
 
@@ -11,6 +12,26 @@ interface Tried {
   readonly attempt?: Attempt;
 }
 
+/**
+ * A claim to a letter outlasts what is done with it, an attempt or a produce, and what clocks disagree by. After a
+ * crash the letter is free again once it has passed.
+ */
+const claimMs = 300_000;
+
+/** Takes a letter, so that nobody else moves it on meanwhile; what is answered is why it cannot be had. */
+export async function claimLetter(
+  { deadLetters, clock }: Pick<OperateOptions, 'deadLetters' | 'clock'>,
+  origin: string,
+  key: string,
+): Promise<LetterOutcome | undefined> {
+  const nowMs = clock.now();
+  const claim = await deadLetters.claim(origin, key, { nowMs, untilMs: nowMs + claimMs });
+  if (claim.outcome !== 'busy') return claim.outcome === 'claimed' ? undefined : notOpen(key);
+  const until = isoOf(claim.untilMs);
+  const error = `somebody else has taken it on; if that broke off, it can be had again at ${until}`;
+  return { key, outcome: 'busy', error };
+}
+
 /** Tries one letter again: a subscription's at its endpoint, any other by producing it once more. */
 export async function redriveLetter(
   options: OperateOptions,
@@ -18,19 +39,18 @@ export async function redriveLetter(
   key: string,
 ): Promise<LetterOutcome> {
   const { deadLetters, subscriptions, report } = options;
+  const refused = await claimLetter(options, origin, key);
+  if (refused !== undefined) return refused;
   const found = await deadLetters.get(origin, key);
-  if (found?.state !== 'open') return notOpen(key);
+  if (found === undefined) return notOpen(key);
   const delivery = subscriptions.get(origin)?.delivery;
   let tried: Tried;
   if (delivery !== undefined) tried = await deliverLetter(delivery, found.letter);
   else if (isOfTheWayIn(origin)) tried = await produceLetter(options, found.letter);
   else tried = { outcome: 'failed', error: `there is no subscription "${origin}" any more; discard it` };
   const { outcome, error, attempt } = tried;
-  const redriven = outcome === 'redriven';
-  if (redriven || attempt !== undefined) {
-    const attempts = attempt === undefined ? [] : [attempt];
-    await deadLetters.settle(origin, key, { state: redriven ? 'redriven' : 'open', attempts });
-  }
+  const state = outcome === 'redriven' ? 'redriven' : 'open';
+  await deadLetters.settle(origin, key, { state, attempts: attempt === undefined ? [] : [attempt] });
   report.warn('operate.redrive', { origin, key, outcome, error });
   return { key, outcome, ...(error !== undefined && { error }) };
 }
@@ -59,7 +79,7 @@ async function produceLetter({ produceAgain }: OperateOptions, letter: DeadLette
 }
 
 /** What is said of a key under which no letter waits for an operator. */
-export function notOpen(key: string): LetterOutcome {
+function notOpen(key: string): LetterOutcome {
   return { key, outcome: 'not-open', error: 'there is no letter of this key, or it is no longer open' };
 }
 

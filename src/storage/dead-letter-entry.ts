@@ -1,4 +1,10 @@
-import type { Attempt, DeadLetter, DeadLetterEntry, DeadLetterState } from '../events/dead-letter.ts';
+import type {
+  Attempt,
+  DeadLetter,
+  DeadLetterClaim,
+  DeadLetterEntry,
+  DeadLetterState,
+} from '../events/dead-letter.ts';
 
 /** A property of a table holds 32,768 characters. */
 const shownCharsMax = 1_000;
@@ -13,10 +19,19 @@ export interface Settlement {
   readonly later: readonly Attempt[];
   /** How many were made since. */
   readonly laterCount: number;
+  /** Until when somebody holds it (milliseconds since the epoch); 0: nobody does. */
+  readonly claimedUntilMs: number;
 }
 
 /** How every letter begins. */
-export const unsettled: Settlement = { state: 'open', later: [], laterCount: 0 };
+export const unsettled: Settlement = { state: 'open', later: [], laterCount: 0, claimedUntilMs: 0 };
+
+/** Whether a letter can be claimed now; undefined: there is none. */
+export function claimable(found: Settlement | undefined, nowMs: number): DeadLetterClaim {
+  if (found?.state !== 'open') return { outcome: 'not-open' };
+  if (found.claimedUntilMs > nowMs) return { outcome: 'busy', untilMs: found.claimedUntilMs };
+  return { outcome: 'claimed' };
+}
 
 /** Moves an open letter on. */
 export function settle(
@@ -27,6 +42,7 @@ export function settle(
     state,
     later: [...before.later, ...attempts].slice(-laterAttemptsMax),
     laterCount: before.laterCount + attempts.length,
+    claimedUntilMs: 0,
   };
 }
 

@@ -95,6 +95,7 @@ export function describeDeadLetterStore(name: string, makeStore: () => Promise<D
 
   describeKeys(name, makeStore);
   describeStates(name, makeStore);
+  describeClaims(name, makeStore);
 }
 
 function describeKeys(name: string, makeStore: () => Promise<DeadLetterStore>): void {
@@ -258,5 +259,55 @@ function describeStates(name: string, makeStore: () => Promise<DeadLetterStore>)
       ),
       { numRuns: 30 },
     );
+  });
+}
+
+function describeClaims(name: string, makeStore: () => Promise<DeadLetterStore>): void {
+  const nowMs = 1_795_000_000_000;
+  const untilMs = nowMs + 60_000;
+
+  test(`${name}: of many who claim a letter at once one gets it, and the others learn until when`, async () => {
+    const store = await makeStore();
+    await store.add(undelivered, key);
+    const claims = await Promise.all(
+      Array.from({ length: 5 }, () => store.claim('audit-2', key, { nowMs, untilMs })),
+    );
+    const others = claims.filter(({ outcome }) => outcome !== 'claimed');
+    assert.equal(others.length, 4);
+    for (const claim of others) assert.deepEqual(claim, { outcome: 'busy', untilMs });
+    assert.deepEqual(await store.get('audit-2', key), { letter: undelivered, state: 'open' });
+    assert.deepEqual(await keysOf(store, 'audit-2', 'open'), [key], 'a claimed letter is still open');
+  });
+
+  test(`${name}: a claim lapses by itself, so that a crash locks no letter for ever`, async () => {
+    const store = await makeStore();
+    await store.add(undelivered, key);
+    await store.claim('audit-2', key, { nowMs, untilMs });
+    const late = { nowMs: untilMs, untilMs: untilMs + 60_000 };
+    const early = await store.claim('audit-2', key, { ...late, nowMs: untilMs - 1 });
+    assert.deepEqual(early, { outcome: 'busy', untilMs });
+    assert.deepEqual(await store.claim('audit-2', key, late), { outcome: 'claimed' });
+    assert.deepEqual(await store.claim('audit-2', key, late), { outcome: 'busy', untilMs: late.untilMs });
+  });
+
+  test(`${name}: settling ends a claim: a letter that stays open is free again, any other is settled`, async () => {
+    const store = await makeStore();
+    await store.add(undelivered, key);
+    const claim = () => store.claim('audit-2', key, { nowMs, untilMs });
+    await claim();
+    assert.equal(await store.settle('audit-2', key, { state: 'open', attempts: [attempt] }), true);
+    assert.deepEqual(await claim(), { outcome: 'claimed' });
+    assert.deepEqual((await store.get('audit-2', key))?.letter.attempts, [attempt, lost, attempt]);
+    assert.equal(await store.settle('audit-2', key, { state: 'redriven' }), true);
+    assert.deepEqual(await claim(), { outcome: 'not-open' });
+  });
+
+  test(`${name}: what is not there cannot be claimed`, async () => {
+    const store = await makeStore();
+    assert.deepEqual(await store.claim('audit-2', key, { nowMs, untilMs }), { outcome: 'not-open' });
+    await store.add(undelivered, key);
+    for (const odd of [`${key}~2`, 'a/b']) {
+      assert.deepEqual(await store.claim('audit-2', odd, { nowMs, untilMs }), { outcome: 'not-open' });
+    }
   });
 }

@@ -1,5 +1,6 @@
 import type { DeadLetter, DeadLetterStore } from '../../events/dead-letter.ts';
 import {
+  claimable,
   cutDeadLetter,
   type Settlement,
   sameKey,
@@ -47,6 +48,15 @@ export function createMemoryDeadLetters(): DeadLetterStore {
     async get(origin, key) {
       const row = find(origin, key);
       return row && { letter: withLater(row.letter, row.settlement), state: row.settlement.state };
+    },
+
+    async claim(origin, key, { nowMs, untilMs }) {
+      const row = find(origin, key);
+      const claim = claimable(row?.settlement, nowMs);
+      if (row !== undefined && claim.outcome === 'claimed') {
+        row.settlement = { ...row.settlement, claimedUntilMs: untilMs };
+      }
+      return claim;
     },
 
     async settle(origin, key, to) {

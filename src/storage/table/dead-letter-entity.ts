@@ -15,7 +15,8 @@ const settlementSchema = z.object({
 
 const laterSchema = z.object({
   later: z.exactOptional(z.instanceof(Uint8Array)),
-  /** Names the call that settled it last. */
+  claimedUntil: z.exactOptional(time),
+  /** Names the call that claimed or settled it last. */
   settledBy: z.exactOptional(z.string()),
   etag: z.string(),
 });
@@ -60,8 +61,11 @@ export const entryProperties = [
   ...['attemptCount', 'state', 'laterCount'],
 ];
 
-/** What settling asks for. */
-export const settlementProperties = ['PartitionKey', 'RowKey', 'state', 'laterCount', 'later', 'settledBy'];
+/** What claiming and settling ask for. */
+export const settlementProperties = [
+  ...['PartitionKey', 'RowKey', 'state', 'laterCount', 'later'],
+  ...['claimedUntil', 'settledBy'],
+];
 
 /** The properties of a letter's row, but for its chunks. */
 export function toEntryEntity(key: string, letter: DeadLetter, pieces: { parts: number; pieces: string }) {
@@ -104,11 +108,15 @@ export function parseLetter(text: string): DeadLetter {
 }
 
 /**
- * The properties that settling changes. The attempts fit into one property: there are 20 at most, with answers of at
+ * The properties that claiming and settling change. The attempts fit into one property: there are 20 at most, with answers of at
  * most 1,000 characters.
  */
-export async function toSettlementProperties({ state, later, laterCount }: Settlement, settledBy: string) {
-  return { state, laterCount, settledBy, later: await gzipText.encode(JSON.stringify(later)) };
+export async function toSettlementProperties(
+  { state, later, laterCount, claimedUntilMs }: Settlement,
+  settledBy: string,
+) {
+  const claimedUntil = sortableMs(claimedUntilMs);
+  return { state, laterCount, claimedUntil, settledBy, later: await gzipText.encode(JSON.stringify(later)) };
 }
 
 /**
@@ -117,7 +125,8 @@ export async function toSettlementProperties({ state, later, laterCount }: Settl
  * @throws when something else than {@link toSettlementProperties} wrote it.
  */
 export async function fromSettlementProperties(row: unknown) {
-  const { later, ...settled } = laterSchema.parse(row);
+  const { later, claimedUntil: claimedUntilMs = 0, ...settled } = laterSchema.parse(row);
   const attempts = later && attemptsSchema.parse(JSON.parse(await gzipText.decode(later)));
-  return { ...settled, settlement: { ...settlementSchema.parse(row), later: attempts ?? [] } };
+  const settlement = { ...settlementSchema.parse(row), later: attempts ?? [], claimedUntilMs };
+  return { ...settled, settlement };
 }

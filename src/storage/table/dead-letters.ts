@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { odata, type TableClient } from '@azure/data-tables';
 import type { DeadLetter, DeadLetterStore } from '../../events/dead-letter.ts';
-import { sameKey, settle, withLater } from '../dead-letter-entry.ts';
+import { claimable, type Settlement, sameKey, settle, withLater } from '../dead-letter-entry.ts';
 import { ContendedRowError } from '../storage-error.ts';
 import { createTimeOrderedIds } from '../time-ordered-id.ts';
 import { fromChunks, gzipText, pieceBytesMax, toChunks } from './chunks.ts';
@@ -55,22 +55,44 @@ export function createTableDeadLetters(table: TableClient, instance: string): De
 
     get: (origin, key) => getLetter(table, origin, key),
 
+    async claim(origin, key, { nowMs, untilMs }) {
+      const { found, changed } = await rewrite(origin, key, (before) =>
+        claimable(before, nowMs).outcome === 'claimed' ? { ...before, claimedUntilMs: untilMs } : undefined,
+      );
+      return changed ? { outcome: 'claimed' } : claimable(found, nowMs);
+    },
+
     async settle(origin, key, to) {
-      const settledBy = newId(0);
-      const keys = { partitionKey: origin, rowKey: key };
-      for (let tries = 0; tries < settleTriesMax; tries += 1) {
-        const row = await readRow(table, origin, key, settlementProperties);
-        if (row === undefined) return false;
-        const found = await decodeRow(table, row, () => fromSettlementProperties(row));
-        // A write of this very call, of which the answer was lost.
-        if (found.settledBy === settledBy) return true;
-        if (found.settlement.state !== 'open') return false;
-        const settled = await toSettlementProperties(settle(found.settlement, to), settledBy);
-        if ((await mergeRow(table, { ...keys, ...settled }, found.etag)) !== undefined) return true;
-      }
-      throw new ContendedRowError(table.tableName, keys);
+      const { changed } = await rewrite(origin, key, (before) =>
+        before.state === 'open' ? settle(before, to) : undefined,
+      );
+      return changed;
     },
   };
+
+  /** Writes what `next` makes of a letter, however many others write too; undefined: it stays as it was found. */
+  async function rewrite(
+    origin: string,
+    key: string,
+    next: (before: Settlement) => Settlement | undefined,
+  ): Promise<{ readonly found: Settlement | undefined; readonly changed: boolean }> {
+    const call = newId(0);
+    const keys = { partitionKey: origin, rowKey: key };
+    for (let tries = 0; tries < settleTriesMax; tries += 1) {
+      const row = await readRow(table, origin, key, settlementProperties);
+      if (row === undefined) return { found: undefined, changed: false };
+      const { etag, settledBy, settlement } = await decodeRow(table, row, () =>
+        fromSettlementProperties(row),
+      );
+      // A write of this very call, of which the answer was lost.
+      if (settledBy === call) return { found: settlement, changed: true };
+      const after = next(settlement);
+      if (after === undefined) return { found: settlement, changed: false };
+      const entity = { ...keys, ...(await toSettlementProperties(after, call)) };
+      if ((await mergeRow(table, entity, etag)) !== undefined) return { found: after, changed: true };
+    }
+    throw new ContendedRowError(table.tableName, keys);
+  }
 }
 
 async function addLetter(table: TableClient, letter: DeadLetter, key: string): Promise<void> {
