@@ -177,18 +177,20 @@ export function withGap(gaps: readonly Gap[], gap: Gap): readonly Gap[] {
 }
 
 /**
- * Whether a walk has something to do, now that the partition is seen to end at `latestOffset`.
+ * Whether a walk has something to do, now that the partition is seen to end at `latestOffset`; of one that is not there
+ * any more, only what is parked can be.
  *
  * @param parkedMax the bound at which the partition waits; 0: it waits while anything is parked.
  */
 export function isDue(
   checkpoint: Checkpoint,
-  latestOffset: bigint,
+  latestOffset: bigint | undefined,
   { nowMs, parkedMax }: { readonly nowMs: number; readonly parkedMax: number },
 ): boolean {
   const { nextOffset, endOffset, retry, parked, loss } = checkpoint;
   const isParked = parked.count > 0;
   if (isParked && parked.nextAttemptMs <= nowMs) return true;
+  if (latestOffset === undefined) return false;
   const seenRecreated = loss?.cause === 'recreated';
   if (latestOffset < nextOffset) {
     return !seenRecreated || (!isParked && loss.sinceMs + recreatedAfterMs <= nowMs);

@@ -424,7 +424,7 @@ test('a proxy that silently reads on after what retention took still leaves a ga
   const { read } = topics.log;
   topics.log.read = async (place) => {
     if (place.offset === 3n) topics.retainFrom('orders', 0, 6n);
-    const { earliestOffset } = await topics.log.partition(place.topic, place.partition);
+    const { earliestOffset = 0n } = (await topics.log.partition(place.topic, place.partition)) ?? {};
     return read({ ...place, offset: place.offset > earliestOffset ? place.offset : earliestOffset });
   };
   await run();

@@ -93,8 +93,8 @@ export function createDrain(options: DrainOptions): Drain {
     options.subscriptions.map((subscription) => [subscription, gateFor(options, subscription)]),
   );
   const gateOf = (subscription: Subscription) => gates.get(subscription) ?? gateFor(options, subscription);
-  const planFor = (failures: Failures) =>
-    planWork({ ...options, gateOf, failures, concurrency: options.limits.partitionsMax });
+  const planFor = (failures: Failures, { report }: RunContext) =>
+    planWork({ ...options, gateOf, failures, report, concurrency: options.limits.partitionsMax });
   const walk = (work: Work, context: RunContext, times: { deadlineMs: number; turnMs: number }) =>
     walkAndTell(options, gateOf(work.subscription), work, { ...context, ...times });
 
@@ -102,7 +102,7 @@ export function createDrain(options: DrainOptions): Drain {
     async run(context) {
       const deadlineMs = options.clock.now() + options.limits.budgetMs;
       const failures = new Failures(context.report);
-      const work = await planFor(failures);
+      const work = await planFor(failures, context);
       const walked = work.length;
       let delivered = 0;
       // A walk whose turn is over goes to the end of the line, so that no partition starves behind a busy one.
@@ -119,7 +119,7 @@ export function createDrain(options: DrainOptions): Drain {
 
     async plan(context) {
       const failures = new Failures(context.report);
-      const work = await planFor(failures);
+      const work = await planFor(failures, context);
       if (work.length === 0) failures.throwAny();
       return work.map(placeOf);
     },
@@ -130,7 +130,7 @@ export function createDrain(options: DrainOptions): Drain {
       if (subscription === undefined || stored === undefined) return nothingToDo;
       const bounds = await options.log.partition(item.topic, item.partition);
       const nowMs = options.clock.now();
-      if (!isWorkable(subscription, stored.checkpoint, bounds.latestOffset, nowMs)) return nothingToDo;
+      if (!isWorkable(subscription, stored.checkpoint, bounds?.latestOffset, nowMs)) return nothingToDo;
       // It has the invocation for itself: its turn is the whole budget.
       const { budgetMs } = options.limits;
       return walk({ subscription, stored, bounds }, context, {
@@ -183,6 +183,7 @@ async function walkAndTell(
 
 /** A walk may have read beyond the end that the plan has seen. */
 function again({ subscription, bounds }: Work, stored: StoredCheckpoint): Work {
+  if (bounds === undefined) return { subscription, stored, bounds };
   const { endOffset } = stored.checkpoint;
   const latestOffset = endOffset > bounds.latestOffset ? endOffset : bounds.latestOffset;
   return { subscription, stored, bounds: { ...bounds, latestOffset } };

@@ -11,8 +11,8 @@ export interface IntakeOptions {
   readonly log: RecordLog;
   readonly place: PartitionPlace;
   readonly stored: StoredCheckpoint;
-  /** The partition as metadata has shown it. */
-  readonly bounds: PartitionBounds;
+  /** The partition as metadata has shown it; undefined when it is not there any more. */
+  readonly bounds: PartitionBounds | undefined;
   readonly lanes: Lanes;
   readonly parking: Parking;
   readonly dataLoss: 'skip' | 'halt';
@@ -52,7 +52,7 @@ export class Intake {
     const { checkpoint } = options.stored;
     this.#options = options;
     this.#progress = new Progress(checkpoint);
-    this.#endOffset = options.bounds.latestOffset;
+    this.#endOffset = options.bounds?.latestOffset ?? checkpoint.endOffset;
     this.#gaps = checkpoint.gaps;
     this.#loss = checkpoint.loss;
   }
@@ -101,7 +101,7 @@ export class Intake {
   }
 
   /**
-   * Begins to read, unless the partition ends before the checkpoint. That the topic was made anew counts only when it
+   * Begins to read, unless the partition is not there, or ends before the checkpoint. That the topic was made anew counts only when it
    * was seen so for a while and is confirmed, since metadata can be stale, and when no record of the old one is parked.
    *
    * @returns whether the position was set anew, which is to be stored at once.
@@ -111,12 +111,14 @@ export class Intake {
     const { log, place, clock, parking, report, bounds, dataLoss } = this.#options;
     const { nextOffset } = this.#progress;
     const seen = this.#loss?.cause === 'recreated' ? this.#loss : undefined;
-    if (bounds.latestOffset >= nextOffset) return this.#read(bounds);
+    if (bounds !== undefined && bounds.latestOffset >= nextOffset) return this.#read(bounds);
     this.#ended = 'end';
+    if (bounds === undefined) return false;
     if (seen !== undefined && (parking.count > 0 || clock.now() < seen.sinceMs + recreatedAfterMs))
       return false;
     // What planned this walk may have looked before another walk went on.
     const now = await log.partition(place.topic, place.partition);
+    if (now === undefined) return false;
     if (now.latestOffset >= nextOffset) return this.#read(now);
     if (seen === undefined) {
       report.warn('drain.checkpoint-beyond-end', { ...place, nextOffset, endOffset: now.latestOffset });

@@ -181,3 +181,52 @@ test('records of the old topic that are parked are dealt with before the new one
   await world.run();
   assert.deepEqual(world.delivered.slice(5).sort(), ['0@0', '0@1']);
 });
+
+/** Two partitions of five records, of which the last of each is parked until 90 s have passed. */
+async function worldWithParked() {
+  let failing = true;
+  const world = createDrainWorld({
+    answer: ([record]) =>
+      failing && record?.offset === 4n
+        ? { kind: 'retry', atMs: 90_000, error: 'answered 500', endpoint: 'refusing' }
+        : undefined,
+  });
+  for (const partition of [0, 1]) world.topics.add('orders', partition, numbers(5));
+  await world.run();
+  failing = false;
+  world.delivered.length = 0;
+  return world;
+}
+
+test('while a topic is away nothing fails, and what is parked of it is delivered', async () => {
+  const world = await worldWithParked();
+  for (const partition of [0, 1]) world.topics.remove('orders', partition);
+  world.writes.length = 0;
+  await world.run();
+  assert.deepEqual(world.writes, []);
+  await world.clock.advance(90_000);
+  await world.run();
+  assert.deepEqual(world.delivered.sort(), ['0@4', '1@4']);
+  assert.deepEqual(await world.plan(), []);
+
+  for (const partition of [0, 1]) world.topics.add('orders', partition, numbers(2));
+  await world.run();
+  await world.clock.advance(60_000);
+  await world.run();
+  assert.deepEqual(world.delivered.slice(2).sort(), ['0@0', '0@1', '1@0', '1@1'], 'it is followed anew');
+});
+
+test('a partition that is gone goes on saying what it lacks, and what is parked of it is delivered', async () => {
+  const world = await worldWithParked();
+  world.topics.add('orders', 1, numbers(8));
+  // Seen once more, and not read to its end.
+  world.topics.log.read = () => Promise.reject(new Error('no answer'));
+  await assert.rejects(world.run(), /no answer/);
+  world.topics.remove('orders', 1);
+  await world.clock.advance(90_000);
+  assert.equal((await world.walk(1)).end, 'caught-up');
+  assert.deepEqual(world.delivered, ['1@4']);
+  const { nextOffset, endOffset, parked, gaps } = (await world.position(1)) ?? {};
+  assert.deepEqual([nextOffset, endOffset, parked?.count, gaps], [5n, 8n, 0, []]);
+  assert.equal((await world.walk(1)).end, 'nothing-to-do');
+});

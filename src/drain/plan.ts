@@ -1,5 +1,6 @@
 import type { Clock } from '../shared/clock.ts';
 import { forEachLimited } from '../shared/concurrency.ts';
+import type { Log } from '../shared/log.ts';
 import { begin, type Checkpoint, isDue, isFree } from './checkpoint.ts';
 import type { Subscription } from './drain.ts';
 import type { Failures } from './failures.ts';
@@ -10,7 +11,8 @@ import type { CheckpointStore, PartitionBounds, RecordLog, StoredCheckpoint } fr
 export interface Work {
   readonly subscription: Subscription;
   readonly stored: StoredCheckpoint;
-  readonly bounds: PartitionBounds;
+  /** Undefined when the topic, or this partition of it, is not there any more. */
+  readonly bounds: PartitionBounds | undefined;
 }
 
 export interface PlanOptions {
@@ -22,6 +24,7 @@ export interface PlanOptions {
   /** Topics, and subscriptions, asked about at once. */
   readonly concurrency: number;
   readonly failures: Failures;
+  readonly report: Log;
 }
 
 type Topics = ReadonlyMap<string, readonly PartitionBounds[] | undefined>;
@@ -45,7 +48,7 @@ export async function planWork(options: PlanOptions): Promise<Work[]> {
 export function isWorkable(
   subscription: Pick<Subscription, 'ordering' | 'parkedMax'>,
   checkpoint: Checkpoint,
-  latestOffset: bigint,
+  latestOffset: bigint | undefined,
   nowMs: number,
 ): boolean {
   // Where strict order is asked for, whatever an earlier configuration has parked comes first.
@@ -70,7 +73,7 @@ async function readTopics({ subscriptions, concurrency, failures, log }: PlanOpt
 
 /** The partitions of a subscription that have something to do, are free, and wait for no later attempt. */
 async function planSubscription(
-  { checkpoints, clock, gateOf }: PlanOptions,
+  { checkpoints, clock, gateOf, report }: PlanOptions,
   subscription: Subscription,
   topics: Topics,
 ): Promise<Work[]> {
@@ -86,18 +89,23 @@ async function planSubscription(
         .filter(({ checkpoint }) => checkpoint.topic === topic)
         .map((stored) => [stored.checkpoint.partition, stored]),
     );
-    for (const bounds of topics.get(topic) ?? partitionsToCome) {
+    const missing = new Map(known);
+    for (const bounds of topics.get(topic) ?? (known.size === 0 ? partitionsToCome : [])) {
+      missing.delete(bounds.partition);
       const place = { subscription: subscription.name, topic, partition: bounds.partition };
       const start = startOf(bounds.partition, known, subscription);
       const stored = known.get(bounds.partition) ?? (await checkpoints.create(first(place, start, bounds)));
       // Created by another run just now: that run walks it.
-      if (stored === undefined || gate.isShut()) continue;
-      if (isWorkable(subscription, stored.checkpoint, bounds.latestOffset, clock.now())) {
-        work.push({ subscription, stored, bounds });
-      }
+      if (stored !== undefined) work.push({ subscription, stored, bounds });
     }
+    // What is parked of them is delivered all the same.
+    for (const stored of missing.values()) work.push({ subscription, stored, bounds: undefined });
+    tellMissing(report, missing);
   }
-  return work;
+  if (gate.isShut()) return [];
+  return work.filter(({ stored, bounds }) =>
+    isWorkable(subscription, stored.checkpoint, bounds?.latestOffset, clock.now()),
+  );
 }
 
 /**
@@ -105,6 +113,16 @@ async function planSubscription(
  * so before there is a record that could be missed.
  */
 const partitionsToCome: readonly PartitionBounds[] = [{ partition: 0, earliestOffset: 0n, latestOffset: 0n }];
+
+/** Says which partitions are not there any more, of those that ever held something. */
+function tellMissing(report: Log, missing: ReadonlyMap<number, StoredCheckpoint>): void {
+  const begun = [...missing.values()].filter(({ checkpoint }) => checkpoint.endOffset > 0n);
+  const [first] = begun;
+  if (first === undefined) return;
+  const { subscription, topic } = first.checkpoint;
+  const partitions = begun.map(({ checkpoint }) => checkpoint.partition).join(' ');
+  report.warn('drain.partitions-missing', { subscription, topic, partitions });
+}
 
 /**
  * Where a partition is begun. Those of a topic seen for the first time are begun as the subscription asks, highest

@@ -14,8 +14,8 @@ export interface PartitionBounds {
 export interface RecordLog {
   /** Bounds of every partition, in one call; undefined when there is no such topic. */
   partitions(topic: string): Promise<readonly PartitionBounds[] | undefined>;
-  /** Bounds of one partition. */
-  partition(topic: string, partition: number): Promise<PartitionBounds>;
+  /** Bounds of one partition; undefined when there is no such topic, or it has no such partition. */
+  partition(topic: string, partition: number): Promise<PartitionBounds | undefined>;
   /**
    * Records from `offset` on, and where to read next. Offsets may have gaps: a page can be empty although the
    * end is further on.

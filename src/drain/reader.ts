@@ -79,10 +79,11 @@ export class Reader {
     return (await this.#page(page, endBefore)) ?? this.#crossEmpty();
   }
 
-  /** Looks where the partition ends now. @throws what the log throws. */
+  /** Looks where the partition ends now, if it is still there. @throws what the log throws. */
   async refresh(): Promise<void> {
     const { topic, partition } = this.#options.place;
     const bounds = await this.#options.log.partition(topic, partition);
+    if (bounds === undefined) return;
     this.#earliestOffset = bounds.earliestOffset;
     this.#endOffset = bounds.latestOffset;
   }

@@ -53,8 +53,8 @@ export interface WalkOptions extends HoldingOptions {
   readonly place: PartitionPlace;
   readonly rules: WalkRules;
   readonly stored: StoredCheckpoint;
-  /** The partition as metadata has shown it. */
-  readonly bounds: PartitionBounds;
+  /** The partition as metadata has shown it; undefined when it is not there any more. */
+  readonly bounds: PartitionBounds | undefined;
   readonly log: RecordLog;
   readonly parked: ParkedStore;
   readonly deadLetters: DeadLetterStore;

@@ -5,15 +5,8 @@ import { KafkaRestError } from './errors.ts';
 /** The drain's way to read topics, by metadata and consumer calls to the proxy. */
 export function createRecordLog(client: KafkaRest): RecordLog {
   return {
-    async partitions(topic) {
-      try {
-        return await client.listPartitions(topic);
-      } catch (error) {
-        if (error instanceof KafkaRestError && error.code === 'kafka-rest.not-found') return undefined;
-        throw error;
-      }
-    },
-    partition: (topic, partition) => client.getPartition(topic, partition),
+    partitions: (topic) => client.listPartitions(topic).catch(undefinedWhereMissing),
+    partition: (topic, partition) => client.getPartition(topic, partition).catch(undefinedWhereMissing),
     async read(position) {
       const page = await client.consume(position);
       const records = page.records.map((record) => ({
@@ -27,4 +20,9 @@ export function createRecordLog(client: KafkaRest): RecordLog {
       return { records, nextOffset: page.nextOffset };
     },
   };
+}
+
+function undefinedWhereMissing(error: unknown): undefined {
+  if (error instanceof KafkaRestError && error.code === 'kafka-rest.not-found') return undefined;
+  throw error;
 }

@@ -32,7 +32,8 @@ export function createMemoryLog() {
       if (numbers.length === 0) return undefined;
       return numbers.map((name) => bounds(topic, Number(name.split(':')[1])));
     },
-    partition: async (topic, partition) => bounds(topic, partition),
+    partition: async (topic, partition) =>
+      partitions.has(`${topic}:${partition}`) ? bounds(topic, partition) : undefined,
     read: async ({ topic, partition, offset, count }) => {
       calls.push(`read ${topic}:${partition}@${offset}`);
       const { records, earliest } = of(topic, partition);
@@ -62,6 +63,10 @@ export function createMemoryLog() {
         earliest,
         end: end === undefined ? last + 1n : BigInt(end),
       });
+    },
+    /** Deletes a partition, as a topic does not have it that is made anew with fewer. */
+    remove(topic: string, partition: number) {
+      partitions.delete(`${topic}:${partition}`);
     },
     retainFrom(topic: string, partition: number, earliest: bigint) {
       const found = of(topic, partition);

@@ -1,7 +1,7 @@
 import type { DeliverySettings, OpenDelivery } from '../../src/delivery/deliver.ts';
 import type { Verdict } from '../../src/delivery/verdict.ts';
 import { begin, type Checkpoint } from '../../src/drain/checkpoint.ts';
-import type { RecordLog } from '../../src/drain/ports.ts';
+import type { PartitionBounds, RecordLog } from '../../src/drain/ports.ts';
 import type { TopicRecord } from '../../src/events/record.ts';
 import { createPace } from '../../src/operate/pace.ts';
 import type { OperateOptions } from '../../src/operate/ports.ts';
@@ -16,6 +16,7 @@ type NewRecord = Partial<Omit<TopicRecord, 'topic' | 'partition'>>;
 
 /** A topic log of plain arrays. */
 export interface FakeLog extends RecordLog {
+  partition(topic: string, partition: number): Promise<PartitionBounds>;
   /** Makes a topic of empty partitions. */
   create(topic: string, partitionCount: number): void;
   /** Appends a record; its offset may leave a gap. */
