@@ -24,10 +24,12 @@ export const faultRatesMax = {
   'proxy begins a page early': 0.2,
   'proxy points beyond the end': 0.1,
   'proxy shows stale metadata': 0.4,
-  /** Of the log; the last three a minute. */
+  /** Of the log; the last five a minute. */
   'log leaves offsets out': 0.1,
   'log moves its retention': 6,
   'topic is made anew': 1,
+  'topic is away': 2,
+  'topic grows': 1,
   'proxy is away': 1,
   /** Of Table Storage, each call; the last a minute. */
   'tables throttle': 0.05,

@@ -145,7 +145,7 @@ export function checkIn(witness: InWitness): void {
       world.violated('duplicates have a reason', `${event.name} is in the log ${records.length} times`);
     }
   }
-  if (plan.ingest.ordering === 'strict') checkOrder(witness);
+  if (plan.ingest.ordering === 'strict') checkOrder(witness, buried);
 }
 
 /** What an answer says must be true when it comes, and none is left without what the contract asks of it. */
@@ -236,7 +236,7 @@ function sawReceipt(stores: Stores, { after }: TableWrite): void {
 }
 
 /** A dead letter of the way in tells why, and holds the whole record. */
-function sawLetter({ world, tables, buried, work }: Stores, { before, after }: TableWrite): void {
+function sawLetter({ world, log, tables, buried, work }: Stores, { before, after }: TableWrite): void {
   const [, topic = ''] = /^(?:ingest|outbox):([^:]+)$/.exec(after?.partitionKey ?? '') ?? [];
   if (after === undefined || before !== undefined || topic === '') return;
   const letter = letterOf(tables, after);
@@ -245,9 +245,18 @@ function sawLetter({ world, tables, buried, work }: Stores, { before, after }: T
   const isWhole = event !== undefined && topicOf[event.source] === topic && isRecordOf(event, record);
   if (!isWhole || letter.topic !== topic || letter.reason.code === '') {
     world.violated('dead letters are whole', `${after.partitionKey} ${after.rowKey}`);
-  } else if (!event.tooLarge && event.padding < waitingBytesMax) {
+  } else if (
+    !event.tooLarge &&
+    event.padding < waitingBytesMax &&
+    !(letter.reason.code === 'kafka-rest.not-found' && isNobodysToMake(world, log, topic))
+  ) {
     world.violated('nothing good is given up', `${event.name} is a dead letter`);
   } else buried.add(event.name);
+}
+
+/** Whether a topic was deleted, and the bridge may not make it. */
+function isNobodysToMake({ plan }: World, log: TopicLog, topic: string): boolean {
+  return log.wasAway(topic) && !(plan.ingest.createsTopic && topic === topics.orders);
 }
 
 /** A letter as its rows hold it. */
@@ -309,12 +318,13 @@ function textOf(entity: Entity | undefined): string {
  * clocks of instances agree; so does the later one of a request that was taken at once. A request that failed may
  * have been kept in part.
  */
-function checkOrder({ world, log, work }: InWitness): void {
+function checkOrder({ world, log, work }: InWitness, buried: ReadonlySet<string>): void {
   const lanes = new Map<string, { event: SentEvent; first: LoggedRecord; acknowledgedMs: number }[]>();
   for (const event of work.events) {
     const first = log.of(event.name)[0];
     const { acknowledgedMs, sentMs, request, sendings, repeats, doubles } = event;
-    if (first === undefined || acknowledgedMs === undefined) continue;
+    // What was given up and then sent again comes when it comes.
+    if (first === undefined || acknowledgedMs === undefined || buried.has(event.name)) continue;
     const name = `${event.source} ${event.key}`;
     const lane = lanes.get(name) ?? [];
     lanes.set(name, lane);
@@ -331,6 +341,8 @@ function checkOrder({ world, log, work }: InWitness): void {
   }
 }
 
+/** Where partitions were added, a key goes on in another. */
 function isBefore(one: LoggedRecord, other: LoggedRecord): boolean {
-  return one.generation === other.generation ? one.offset < other.offset : one.generation < other.generation;
+  if (one.generation !== other.generation) return one.generation < other.generation;
+  return one.partition === other.partition && one.offset < other.offset;
 }

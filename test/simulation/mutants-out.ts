@@ -230,4 +230,16 @@ export const mutantsOut: readonly Mutant[] = [
     text: 'if (fromOffset <= this.#nextOffset) this.#moveTo(toOffset);',
     by: 'if (fromOffset <= this.#nextOffset + 1n) this.#moveTo(toOffset);',
   },
+  {
+    name: 'added partition read from its end',
+    file: 'src/drain/plan.ts',
+    text: "return joined ? 'earliest' : subscription.start;",
+    by: 'return subscription.start;',
+  },
+  {
+    name: 'records parked of a partition that is gone forgotten',
+    file: 'src/drain/plan.ts',
+    text: 'for (const stored of missing.values()) work.push({ subscription, stored, bounds: undefined });',
+    by: '',
+  },
 ];

@@ -115,11 +115,14 @@ class Model {
     const parts = pathname.split('/').slice(2).map(decodeURIComponent);
     const [area, , name = '', , number = '', , offset = ''] = parts;
     if (method === 'PUT') return this.#create(parts[1] ?? '', String(body ?? ''));
-    if (pathname === '/v1/metadata/topics') return answer({ topics: this.#listed() });
+    if (pathname === '/v1/metadata/topics') {
+      return answer({ topics: this.#log.topicsAt(this.#seenAtMs()).map((topic) => topic.name) });
+    }
+    // Metadata may show for a while what was deleted.
+    if (area === 'metadata' && this.#log.newest(name) !== undefined) return this.#bounds(name, parts[4]);
     const topic = this.#log.topics.get(name);
     if (topic === undefined) return failure(404, `no topic ${name}`);
     if (area === 'producer') return this.#produce(topic, JSON.parse(String(body ?? '')).records);
-    if (area === 'metadata') return this.#bounds(topic, parts[4]);
     const partition = topic.partitions[Number(number)];
     if (partition === undefined) return failure(404, `no partition ${number}`);
     return this.#consume(topic, Number(number), Number(offset), Number(searchParams.get('count') ?? 1));
@@ -132,13 +135,6 @@ class Model {
     return answer('created');
   }
 
-  #listed(): string[] {
-    const atMs = this.#seenAtMs();
-    return [...this.#log.topics.values()]
-      .filter((topic) => topic.partitions.every((partition) => boundsAt(partition, atMs) !== undefined))
-      .map(({ name }) => name);
-  }
-
   /** The time of which metadata speak: now, or for a while the time at which they were cached. */
   #seenAtMs(): number {
     const nowMs = this.#world.nowMs();
@@ -149,12 +145,15 @@ class Model {
     return this.#cachedAtMs;
   }
 
-  #bounds(topic: LogTopic, number: string | undefined): HttpAnswer {
+  #bounds(name: string, number: string | undefined): HttpAnswer {
     const atMs = this.#seenAtMs();
+    const topic = this.#log.topicsAt(atMs).find((each) => each.name === name);
+    if (topic === undefined) return failure(404, `no topic ${name}`);
     const shown: object[] = [];
     for (const [partition, each] of topic.partitions.entries()) {
       const bounds = boundsAt(each, atMs);
-      if (bounds === undefined) return failure(404, `no topic ${topic.name}`);
+      // It was added later.
+      if (bounds === undefined) break;
       shown.push({
         partition_id: partition,
         earliest_offset: bounds.earliest,

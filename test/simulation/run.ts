@@ -1,7 +1,6 @@
 import { startApp } from './app.ts';
 import { createConfigurations } from './configurations.ts';
-import { createEndpoints, type EndpointsModel } from './endpoints.ts';
-import { everyMinute } from './every-minute.ts';
+import { createEndpoints } from './endpoints.ts';
 import type { Fault } from './faults.ts';
 import { startHost } from './host.ts';
 import { type Instance, operatorName, startInstance } from './instance.ts';
@@ -11,12 +10,13 @@ import { checkOut, restlessOut, watchOut } from './invariants-out.ts';
 import { withoutMachine } from './machine.ts';
 import { startOperators } from './operators.ts';
 import type { Plan } from './plan.ts';
-import { createProxy, type ProxyModel } from './proxy.ts';
+import { createProxy } from './proxy.ts';
 import { createQueue } from './queue.ts';
 import { startStrangers } from './strangers.ts';
-import { createTables, type TablesModel } from './tables.ts';
+import { createTables } from './tables.ts';
 import { createTopicLog, type TopicLog } from './topic-log.ts';
 import { topics } from './topics.ts';
+import { startWeather } from './weather.ts';
 import { startWork } from './work.ts';
 import { beginningMs, createWorld, type Violation, type World } from './world.ts';
 
@@ -35,7 +35,6 @@ export interface RunResult {
 
 const flushEveryMs = 10_000;
 const drainEveryMs = 10_000;
-const awayMsMax = 60_000;
 /** After the world has healed it must be at rest within this. */
 const restWithinMs = 20 * 60_000;
 const lookEveryMs = 5_000;
@@ -113,32 +112,4 @@ async function live(world: World, log: TopicLog): Promise<{ events: number; deli
   if (world.violation === undefined) checkIn(witness);
   if (world.violation === undefined) checkOut(out);
   return { events: work.events.length, deliveries };
-}
-
-/** Lets what is outside be away now and then, and takes from topics what is old. */
-function startWeather(
-  world: World,
-  models: { proxy: ProxyModel; tables: TablesModel; endpoints: EndpointsModel; log: TopicLog },
-): void {
-  const chance = world.chance('weather');
-  const forMs = () => chance.integer(1_000, awayMsMax);
-  everyMinute(world, 'proxy is away', () => models.proxy.goAway(forMs()));
-  everyMinute(world, 'tables are away', () => models.tables.goAway(forMs()));
-  everyMinute(world, 'endpoint is away', () =>
-    models.endpoints.goAway(chance.oneOf(world.plan.subscriptions).name, forMs()),
-  );
-  everyMinute(world, 'topic is made anew', () => {
-    const { name } = chance.oneOf([...models.log.topics.values()]);
-    world.note('log', () => `${name} is deleted and made anew`);
-    models.log.makeAnew(name);
-  });
-  everyMinute(world, 'log moves its retention', () => {
-    const topic = chance.oneOf([...models.log.topics.values()]);
-    const number = chance.integer(0, topic.partitions.length - 1);
-    const partition = topic.partitions[number];
-    if (partition === undefined) return;
-    const earliest = chance.integer(partition.earliest, partition.latest);
-    world.note('log', () => `${topic.name}/${number} begins at ${earliest} now`);
-    models.log.retain(topic, number, earliest);
-  });
 }

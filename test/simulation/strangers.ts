@@ -7,6 +7,7 @@ export function startStrangers(world: World, log: TopicLog): void {
   const chance = world.chance('strangers');
   let written = 0;
   everyMinute(world, 'stranger writes', () => {
+    if (log.topics.size === 0) return;
     const topic = chance.oneOf([...log.topics.values()]);
     written += 1;
     const value = chance.oneOf([

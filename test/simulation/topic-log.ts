@@ -28,7 +28,7 @@ export interface LogPartition {
   readonly records: LoggedRecord[];
   earliest: number;
   latest: number;
-  /** The bounds that were, the oldest first, also those of the topics that had this name before. */
+  /** The bounds that were, the oldest first: it is there since the first of them. */
   readonly past: Bounds[];
 }
 
@@ -36,7 +36,10 @@ export interface LogTopic {
   readonly name: string;
   /** How often a topic of this name had been made before. */
   readonly generation: number;
-  readonly partitions: readonly LogPartition[];
+  readonly partitions: LogPartition[];
+  readonly createdMs: number;
+  /** When it was deleted; undefined as long as it is there. */
+  deletedMs: number | undefined;
 }
 
 /** A record that is to be written. */
@@ -48,13 +51,23 @@ export interface NewRecord {
 
 /** The log behind the proxy, and the witness of what it ever held. */
 export interface TopicLog {
+  /** The topics that are there now. */
   readonly topics: ReadonlyMap<string, LogTopic>;
   create(name: string, partitions: number): void;
-  /** Deletes a topic and makes it again, with nothing in it. */
+  remove(name: string): void;
+  /** Deletes a topic and makes it again at once, with nothing in it. */
   makeAnew(name: string): void;
+  /** Adds an empty partition. */
+  grow(topic: LogTopic): void;
   /** The topic that had a name when it had been made anew so often. */
   generation(name: string, generation: number): LogTopic | undefined;
-  /** Tells of topics that got a record, or were made anew. */
+  /** The last topic of a name, which may be deleted. */
+  newest(name: string): LogTopic | undefined;
+  /** The topics that were there at a time. */
+  topicsAt(atMs: number): readonly LogTopic[];
+  /** Whether a topic was away for a while between two of its name, or is so now. */
+  wasAway(name: string): boolean;
+  /** Tells of topics that got a record, were made anew, or grew. */
   onChange(listener: (topic: LogTopic) => void): void;
   /** Where a record of this key and partition goes. */
   partitionFor(topic: LogTopic, record: NewRecord): number;
@@ -94,34 +107,59 @@ export function createTopicLog(world: World): TopicLog {
     if (world.strikes('log leaves offsets out')) partition.latest += chance.integer(1, 3);
   }
 
-  function add(name: string, pasts: readonly Bounds[][]): void {
+  function add({ partitions }: LogTopic): void {
+    const partition: LogPartition = { records: [], earliest: 0, latest: 0, past: [] };
+    partitions.push(partition);
+    changed(partition);
+  }
+
+  function create(name: string, count: number): void {
     const former = generations.get(name) ?? [];
-    const partitions = pasts.map((past) => ({ records: [], earliest: 0, latest: 0, past }));
-    const topic: LogTopic = { name, generation: former.length, partitions };
+    const topic: LogTopic = {
+      name,
+      generation: former.length,
+      partitions: [],
+      createdMs: world.nowMs(),
+      deletedMs: undefined,
+    };
     generations.set(name, [...former, topic]);
     topics.set(name, topic);
-    for (const partition of partitions) changed(partition);
+    for (let added = 0; added < count; added += 1) add(topic);
     for (const listener of listeners) listener(topic);
+  }
+
+  function remove(name: string): void {
+    const topic = topics.get(name);
+    if (topic === undefined) return;
+    topic.deletedMs = world.nowMs();
+    topics.delete(name);
+    // Nothing of it can be read any more.
+    for (const partition of topic.partitions) partition.earliest = partition.latest;
   }
 
   return {
     topics,
-    create(name, count) {
-      add(
-        name,
-        Array.from({ length: count }, () => []),
-      );
-    },
+    create,
+    remove,
     makeAnew(name) {
-      const { partitions = [] } = topics.get(name) ?? {};
-      add(
-        name,
-        partitions.map(({ past }) => [...past]),
-      );
-      // Nothing of the old one can be read any more.
-      for (const partition of partitions) partition.earliest = partition.latest;
+      const count = topics.get(name)?.partitions.length ?? 0;
+      remove(name);
+      create(name, count);
+    },
+    grow(topic) {
+      add(topic);
+      for (const listener of listeners) listener(topic);
     },
     generation: (name, generation) => generations.get(name)?.[generation],
+    newest: (name) => generations.get(name)?.at(-1),
+    topicsAt: (atMs) =>
+      [...generations.values()].flatMap((all) =>
+        all.filter(({ createdMs, deletedMs = atMs + 1 }) => createdMs <= atMs && atMs < deletedMs),
+      ),
+    wasAway: (name) =>
+      (generations.get(name) ?? []).some(
+        ({ deletedMs }, index, all) => deletedMs !== undefined && all[index + 1]?.createdMs !== deletedMs,
+      ),
     onChange: (listener) => listeners.push(listener),
     partitionFor(topic, { key, partition }) {
       if (partition !== undefined) return partition;

@@ -7,7 +7,7 @@ import type { World } from './world.ts';
 
 const awayMsMax = 60_000;
 /** A topic that was deleted is made again within this. */
-const topicAwayMsMax = 150_000;
+const topicAwayMsMax = 120_000;
 /** Whatever happens to a topic, it has no more partitions than this. */
 const partitionsMax = 4;
 
@@ -50,7 +50,7 @@ function startTopics(world: World, log: TopicLog): void {
     const { name } = chance.oneOf([...log.topics.values()]);
     log.remove(name);
     world.note('log', () => `${name} is deleted`);
-    const partitions = chance.integer(1, partitionsMax);
+    const partitions = chance.oneOf([1, 1, 2, partitionsMax]);
     world.after(chance.integer(1_000, topicAwayMsMax), () => {
       // The bridge may have made it meanwhile.
       if (log.topics.has(name)) return;
