@@ -40,6 +40,8 @@ export const faultRatesMax = {
   /** Of queue messages. */
   'message doubles': 0.3,
   'message is late': 0.3,
+  'message comes back': 0.2,
+  'message is poisoned': 0.1,
   /** Of endpoints, each call; the last a minute. */
   'endpoint answers 5xx': 0.2,
   'endpoint answers 4xx': 0.05,

@@ -231,6 +231,14 @@ export const mutantsOut: readonly Mutant[] = [
     by: 'if (fromOffset <= this.#nextOffset + 1n) this.#moveTo(toOffset);',
   },
   {
+    name: 'partition planned only once',
+    file: 'src/drain/drain.ts',
+    text: 'return work.map(placeOf);',
+    by: `const planned: Set<string> = ((options as { planned?: Set<string> }).planned ??= new Set());
+      const isNew = (name: string) => !planned.has(name) && planned.add(name) !== undefined;
+      return work.filter(({ stored }) => isNew(stored.version)).map(placeOf);`,
+  },
+  {
     name: 'added partition read from its end',
     file: 'src/drain/plan.ts',
     text: "return joined ? 'earliest' : subscription.start;",
