@@ -3,7 +3,7 @@ import type { BridgeConfig } from '../../src/config/schema.ts';
 import type { Configuration } from './configurations.ts';
 import type { Plan } from './plan.ts';
 import type { SubscriptionPlan } from './subscriptions.ts';
-import { sources, topics } from './topics.ts';
+import { schedule, sources, stores, topics } from './topics.ts';
 
 export const proxyUrl = 'https://proxy.test';
 
@@ -60,7 +60,17 @@ function fileOf({ ingest, partitions, drainMode }: Plan, { drain, subscriptions 
     routes: [
       { source: sources.orders, topic: topics.orders, key: 'subject' },
       { source: sources.metrics, topic: topics.metrics, key: '/key', value: 'raw' },
+      { filter: { exact: { source: stores } }, topic: topics.orders, key: 'subject' },
+      { filter: { exact: { source: `/schedules/${schedule}` } }, topic: topics.orders, key: 'subject' },
     ],
+    schedules: {
+      [schedule]: {
+        cron: '0 * * * * *',
+        missed: 'all',
+        subject: schedule,
+        data: { event: '{name}-{scheduledAt}' },
+      },
+    },
     subscriptions: Object.fromEntries(
       subscriptions.map((subscription) => [subscription.name, entryOf(subscription)]),
     ),

@@ -11,6 +11,8 @@ export const faultRatesMax = {
   /** Of timers. */
   'timer doubles': 0.3,
   'timer lapses': 0.3,
+  'schedule doubles': 0.3,
+  'schedule lapses': 0.3,
   /** Of the proxy, each call. */
   'proxy refuses connections': 0.15,
   'proxy answers 5xx': 0.15,
@@ -64,8 +66,6 @@ export const faultRatesMax = {
   'event is never taken': 0.1,
   'event is large': 0.05,
   'event fits no route': 0.1,
-  /** Of requests of senders, each. */
-  'request doubles': 0.2,
 } as const;
 
 export type Fault = keyof typeof faultRatesMax;

@@ -3,8 +3,7 @@ import type { Answer } from '../../src/shared/answer.ts';
 import type { Fault } from './faults.ts';
 import type { Entity, TablesModel, TableWrite } from './tables.ts';
 import { eventOf, type LoggedRecord, placeProperty, type TopicLog } from './topic-log.ts';
-import { sources, topics } from './topics.ts';
-import { cloudEventOf, type SentEvent, type Work } from './work.ts';
+import type { SentEvent, Work } from './work.ts';
 import type { World } from './world.ts';
 
 /** What the witness of the way in looks at. */
@@ -32,6 +31,13 @@ interface StoredRecord {
   readonly key?: string;
 }
 
+/** A dead letter as its rows hold it. */
+interface Letter {
+  readonly topic?: string;
+  readonly reason: { readonly code: string };
+  readonly payload: string;
+}
+
 /** One event in the answer of the bridge. */
 interface SaidOfEvent {
   readonly id: string;
@@ -46,6 +52,8 @@ const harmless: ReadonlySet<Fault> = new Set<Fault>([
   'instance is configured anew',
   'timer doubles',
   'timer lapses',
+  'schedule doubles',
+  'schedule lapses',
   'proxy refuses connections',
   'proxy throttles',
   'proxy forgets tokens',
@@ -77,18 +85,14 @@ const harmless: ReadonlySet<Fault> = new Set<Fault>([
   'event is never taken',
   'event is large',
   'event fits no route',
-  'request doubles',
 ]);
 
 /** The bridge may give up what is larger than this: no batch of the outbox holds it. */
 const waitingBytesMax = 890_000;
+/** Partitions of dead letters of the way in. */
+const isOfWayIn = /^(?:ingest|outbox):[^:]+$/;
 /** The longest lease of a topic. */
 const leaseMsMax = 60_000;
-
-const topicOf: Readonly<Record<string, string>> = {
-  [sources.orders]: topics.orders,
-  [sources.metrics]: topics.metrics,
-};
 
 /** Watches the way in while the world lives. */
 export function watchIn(witness: InWitness): void {
@@ -138,9 +142,9 @@ export function checkIn(witness: InWitness): void {
     }
     for (const record of records) checkRecord(world, event, record);
     // Receipts do not recognise what comes to two instances at once.
-    const { repeats, doubles } = event;
+    const { recognised, repeats, doubles } = event;
     const twiceAtOnce = plan.instances === 1 ? 0 : doubles;
-    const writtenMax = 1 + (event.source === sources.orders ? twiceAtOnce : repeats + doubles);
+    const writtenMax = 1 + (recognised ? twiceAtOnce : repeats + doubles);
     if (calm && records.length > writtenMax) {
       world.violated('duplicates have a reason', `${event.name} is in the log ${records.length} times`);
     }
@@ -163,7 +167,7 @@ function checkAnswer(stores: Stores, events: readonly SentEvent[], { status, hea
       world.violated('senders are told when to come again', `${status} for ${names}`);
     }
   } else if (status === 422 && events.some(({ invalid }) => invalid)) {
-    const taken = events.find((event) => isKept(stores, event));
+    const taken = events.find((event) => !event.parted && isKept(stores, event));
     if (taken) world.violated('a request is refused whole', `${taken.name} was taken in`);
   } else world.violated('answers are of the contract', `${status} for ${names}: ${body}`);
 }
@@ -172,7 +176,7 @@ function checkAnswer(stores: Stores, events: readonly SentEvent[], { status, hea
 function checkSaid(stores: Stores, event: SentEvent, said: SaidOfEvent | undefined): void {
   const { world, log, queued, buried } = stores;
   const { name } = event;
-  if (said?.id !== event.id || said.topic !== topicOf[event.source]) {
+  if (said?.id !== event.id || said.topic !== event.topic) {
     world.violated('every event has an outcome', `${name} is answered by ${JSON.stringify(said)}`);
     return;
   }
@@ -228,8 +232,8 @@ function sawLease({ world, owners }: Stores, { before, after, writer }: TableWri
 
 /** A receipt says that an event was kept, so it comes after that. */
 function sawReceipt(stores: Stores, { after }: TableWrite): void {
-  const [, producer = '', id = ''] = /^\/producers\/(\S+) (\S+)$/.exec(String(after?.id)) ?? [];
-  const event = stores.work.eventOf(producer, id);
+  const [source = '', id = ''] = String(after?.id).split(' ');
+  const event = stores.work.eventOf(source, id);
   if (event && !isKept(stores, event)) {
     stores.world.violated('receipts come last', `${event.name} has a receipt and is nowhere`);
   }
@@ -237,56 +241,51 @@ function sawReceipt(stores: Stores, { after }: TableWrite): void {
 
 /** A dead letter of the way in tells why, and holds the whole record. */
 function sawLetter({ world, log, tables, buried, work }: Stores, { before, after }: TableWrite): void {
-  const [, topic = ''] = /^(?:ingest|outbox):([^:]+)$/.exec(after?.partitionKey ?? '') ?? [];
-  if (after === undefined || before !== undefined || topic === '') return;
-  const letter = letterOf(tables, after);
-  const record = JSON.parse(letter.payload) as StoredRecord;
+  if (after === undefined || before !== undefined || !isOfWayIn.test(after.partitionKey)) return;
+  const { topic, reason, record } = letterOf(tables, after);
   const event = work.event(eventOf(record.value) ?? '');
-  const isWhole = event !== undefined && topicOf[event.source] === topic && isRecordOf(event, record);
-  if (!isWhole || letter.topic !== topic || letter.reason.code === '') {
-    world.violated('dead letters are whole', `${after.partitionKey} ${after.rowKey}`);
-  } else if (
-    !event.tooLarge &&
-    event.padding < waitingBytesMax &&
-    !(letter.reason.code === 'kafka-rest.not-found' && isNobodysToMake(world, log, topic))
-  ) {
+  const isWhole = event !== undefined && reason.code !== '' && isRecordOf(event, topic, record);
+  const isMissing = reason.code === 'kafka-rest.not-found' && isNobodysToMake(world, log, topic ?? '');
+  if (!isWhole) world.violated('dead letters are whole', `${after.partitionKey} ${after.rowKey}`);
+  else if (!event.tooLarge && !event.invalid && event.padding < waitingBytesMax && !isMissing) {
     world.violated('nothing good is given up', `${event.name} is a dead letter`);
   } else buried.add(event.name);
 }
 
 /** Whether a topic was deleted, and the bridge may not make it. */
 function isNobodysToMake({ plan }: World, log: TopicLog, topic: string): boolean {
-  return log.wasAway(topic) && !(plan.ingest.createsTopic && topic === topics.orders);
+  return log.wasAway(topic) && !plan.ingest.createsTopic;
 }
 
-/** A letter as its rows hold it. */
+/** A letter as its rows hold it: of a record with its topic, or of an event that no route takes. */
 function letterOf(tables: TablesModel, row: Entity) {
   const further = Array.from({ length: Number(row.parts) - 1 }, (_, index) =>
     tables.row('deadletters', `${row.partitionKey}:more`, `${row.pieces}:${index + 1}`),
   );
-  return JSON.parse([row, ...further].map(textOf).join(''));
+  const { payload, reason, topic } = JSON.parse([row, ...further].map(textOf).join('')) as Letter;
+  const content = JSON.parse(payload);
+  return { reason, topic, record: (topic === undefined ? { value: content } : content) as StoredRecord };
 }
 
 /** The events that are dead letters of the way in. */
 function buriedIn(tables: TablesModel): ReadonlySet<string> {
-  const origins = Object.values(topics).flatMap((topic) => [`ingest:${topic}`, `outbox:${topic}`]);
-  const rows = origins.flatMap((origin) => tables.rows('deadletters', origin));
-  return new Set(rows.map((row) => eventOf(JSON.parse(letterOf(tables, row).payload).value) ?? ''));
+  const rows = tables.rows('deadletters').filter(({ partitionKey }) => isOfWayIn.test(partitionKey));
+  return new Set(rows.map((row) => eventOf(letterOf(tables, row).record.value) ?? ''));
 }
 
 /** The log must have the record that the event was routed to. */
 function checkRecord(world: World, event: SentEvent, { topic, key, value }: LoggedRecord): void {
   const { [placeProperty]: _, ...written } = JSON.parse(value ?? '{}');
   const record = { value: written, ...(key !== null && { key }) };
-  if (topic !== topicOf[event.source] || !isRecordOf(event, record)) {
+  if (event.invalid || !isRecordOf(event, topic, record)) {
     world.violated('records are as they were sent', `${event.name} is ${topic} ${key} ${value}`);
   }
 }
 
-function isRecordOf(event: SentEvent, { key, value }: StoredRecord): boolean {
-  const sent = cloudEventOf(event);
-  const wanted = event.source === sources.metrics ? sent.data : sent;
-  return key === event.key && isDeepStrictEqual(value, wanted);
+/** Whether nothing of an event is missing or wrong; what no route takes has neither topic nor key. */
+function isRecordOf(event: SentEvent, topic: string | undefined, { key, value }: StoredRecord): boolean {
+  const isPlaced = event.invalid || (topic === event.topic && key === event.key);
+  return isPlaced && isDeepStrictEqual(value, event.value());
 }
 
 const names = new WeakMap<Entity, readonly string[]>();
@@ -325,7 +324,7 @@ function checkOrder({ world, log, work }: InWitness, buried: ReadonlySet<string>
     const { acknowledgedMs, sentMs, request, sendings, repeats, doubles } = event;
     // What was given up and then sent again comes when it comes.
     if (first === undefined || acknowledgedMs === undefined || buried.has(event.name)) continue;
-    const name = `${event.source} ${event.key}`;
+    const name = `${event.topic} ${event.key}`;
     const lane = lanes.get(name) ?? [];
     lanes.set(name, lane);
     for (const earlier of lane) {

@@ -2,28 +2,33 @@ import type { HttpHeaders } from '../../src/events/http-binding.ts';
 import type { Answer } from '../../src/shared/answer.ts';
 import { limits } from './app-config.ts';
 import type { Host } from './host.ts';
-import { sources } from './topics.ts';
+import { sources, topics } from './topics.ts';
+import { startTriggers } from './triggers.ts';
 import type { World } from './world.ts';
 
 /** An event as its producer knows it. */
 export interface SentEvent {
   readonly name: string;
-  /** Its id, which is unique among those of its producer only. */
-  readonly id: string;
-  readonly key: string;
+  /** Its CloudEvents source and id, which together are its own; ids alone are not. */
   readonly source: string;
-  readonly producer: string;
+  readonly id: string;
+  readonly topic: string;
+  readonly key: string;
+  /** The value that its record must have; of an event that no route takes, what came in. */
+  value(): unknown;
   /** The request by which it is sent, counted by producer. */
   readonly request: number;
   readonly sentMs: number;
   /** No broker will ever take it. */
   readonly tooLarge: boolean;
-  /** No endpoint will ever take it. */
-  readonly poison: boolean;
-  /** It can be no record of its route, and fails the whole request. */
+  /** It can be no record of a route. */
   readonly invalid: boolean;
   /** Characters that it carries for nothing but their size. */
   readonly padding: number;
+  /** The bridge is configured to recognise it when it is sent again. */
+  readonly recognised: boolean;
+  /** No endpoint will ever take it. */
+  readonly poison: boolean;
   /** When the bridge said that it has it; undefined as long as it has not. */
   acknowledgedMs: number | undefined;
   /** How often it was sent. */
@@ -32,18 +37,28 @@ export interface SentEvent {
   repeats: number;
   /** How often it was sent twice at once. */
   doubles: number;
+  /** It was sent anew without those that failed the request with which it came first. */
+  parted: boolean;
 }
 
 /** What producers have sent. */
 export interface Work {
   readonly events: readonly SentEvent[];
-  /** Whether every producer has done what it had to do, and no request waits for its answer. */
+  /** Whether all have done what they had to do, and nobody waits for an answer. */
   readonly done: boolean;
   event(name: string): SentEvent | undefined;
-  /** The event that has an id at a producer. */
-  eventOf(producer: string, id: string): SentEvent | undefined;
+  /** The event of a CloudEvents source that has this id. */
+  eventOf(source: string, id: string): SentEvent | undefined;
   /** Tells of each request that is answered. */
   onAnswer(listener: (events: readonly SentEvent[], answer: Answer) => void): void;
+}
+
+/** Where all that is sent is written down. */
+export interface Book {
+  add(event: SentEvent): void;
+  /** Somebody has something to do until it is `finished`. */
+  begun(): void;
+  finished(): void;
 }
 
 const keysOfProducer = 2;
@@ -51,6 +66,7 @@ const eventsOfRequestMax = 4;
 const patienceMs = 30_000;
 const sendingsMax = 8;
 const repeatShare = 0.1;
+const doubledShare = 0.05;
 /** In one entity, in several chunks of one, in more than the outbox takes. */
 const paddings = [1_000, 66_000, 140_000, 460_000, 905_000];
 /** Leaves room for the rest of a request. */
@@ -60,20 +76,32 @@ const requestPaddingMax = 1_000_000;
 export function startWork(world: World, host: Host): Work {
   const events: SentEvent[] = [];
   const byName = new Map<string, SentEvent>();
-  const byId = new Map<string, SentEvent>();
+  const bySource = new Map<string, SentEvent>();
   const listeners: ((events: readonly SentEvent[], answer: Answer) => void)[] = [];
   const { plan } = world;
-  let working = plan.producers;
-  let unanswered = 0;
+  let unfinished = 0;
+  const book: Book = {
+    add(event) {
+      events.push(event);
+      byName.set(event.name, event);
+      bySource.set(`${event.source} ${event.id}`, event);
+    },
+    begun() {
+      unfinished += 1;
+    },
+    finished() {
+      unfinished -= 1;
+    },
+  };
 
   /** Sends a request; it is answered, or its instance dies. */
   function request(batch: readonly SentEvent[], settle: (answer: Answer | 'broken') => void): void {
     let over = false;
-    unanswered += 1;
+    book.begun();
     host.request(requestOf(batch), (answer) => {
       if (over) return;
       over = true;
-      unanswered -= 1;
+      book.finished();
       if (answer !== 'broken') {
         if (answer.status === 202) for (const event of batch) event.acknowledgedMs ??= world.nowMs();
         for (const listener of listeners) listener(batch, answer);
@@ -85,47 +113,51 @@ export function startWork(world: World, host: Host): Work {
   for (let index = 0; index < plan.producers; index += 1) {
     startProducer(`p${index}`, Math.ceil(plan.events / plan.producers));
   }
+  startTriggers(world, host, book);
 
   function startProducer(producer: string, count: number): void {
     const chance = world.chance(`producer ${producer}`);
+    const doubles = world.chance(`doubles of ${producer}`);
     const sizes = world.chance(`sizes of ${producer}`);
     const pauseMs = (plan.minutes * 60_000) / count;
     let made = 0;
     let requests = 0;
     let requestPadding = 0;
+    book.begun();
 
-    function makeEvent(source: string): SentEvent {
+    function makeEvent(by: string): SentEvent {
       made += 1;
       const padding = world.strikes('event is large') ? sizes.oneOf(paddings) : 0;
       const fits = requestPadding + padding <= requestPaddingMax;
       if (fits) requestPadding += padding;
+      const tooLarge = world.strikes('event is never produced');
+      const poison = world.strikes('event is never taken');
+      const name = `${producer}-${made}`;
+      const key = `${producer}-k${chance.integer(1, keysOfProducer)}`;
       const event: SentEvent = {
-        name: `${producer}-${made}`,
+        name,
+        source: `/producers/${producer}`,
         id: `e${made}`,
-        key: `${producer}-k${chance.integer(1, keysOfProducer)}`,
-        source,
-        producer,
+        topic: by === sources.orders ? topics.orders : topics.metrics,
+        key,
+        value: () => (by === sources.orders ? cloudEventOf(event) : dataOf(event)),
         request: requests,
         sentMs: world.nowMs(),
-        tooLarge: world.strikes('event is never produced'),
-        poison: world.strikes('event is never taken'),
+        tooLarge,
+        poison,
         // Of this source only the data are written, and it has none.
-        invalid: source === sources.metrics && world.strikes('event fits no route'),
+        invalid: by === sources.metrics && world.strikes('event fits no route'),
         padding: fits ? padding : 0,
-        acknowledgedMs: undefined,
-        sendings: 0,
-        repeats: 0,
-        doubles: 0,
+        recognised: by === sources.orders,
+        ...unsent(),
       };
-      events.push(event);
-      byName.set(event.name, event);
-      byId.set(`${producer} ${event.id}`, event);
+      book.add(event);
       return event;
     }
 
     function goOn(): void {
       if (made >= count) {
-        working -= 1;
+        book.finished();
         return;
       }
       const source = chance.happens(0.7) ? sources.orders : sources.metrics;
@@ -152,6 +184,7 @@ export function startWork(world: World, host: Host): Work {
           world.after(pauseMs * batch.length * 2 * chance.next(), goOn);
         } else if (status === 422) {
           const good = batch.filter(({ invalid }) => !invalid);
+          for (const event of good) event.parted = true;
           world.after(pauseMs, () => (good.length === 0 ? goOn() : send(good, well)));
         } else if ((batch[0]?.sendings ?? 0) < sendingsMax) {
           world.after(chance.integer(500, 10_000), () => send(batch, well));
@@ -164,7 +197,7 @@ export function startWork(world: World, host: Host): Work {
       world.note(producer, () => `sends ${batch.map(({ name, key }) => `${name} (key ${key})`).join(' ')}`);
       world.after(patienceMs, () => settle('late'));
       request(batch, settle);
-      if (!world.strikes('request doubles')) return;
+      if (!doubles.happens(doubledShare)) return;
       for (const event of batch) event.doubles += 1;
       request(batch, () => undefined);
     }
@@ -181,32 +214,40 @@ export function startWork(world: World, host: Host): Work {
   return {
     events,
     event: (name) => byName.get(name),
-    eventOf: (producer, id) => byId.get(`${producer} ${id}`),
+    eventOf: (source, id) => bySource.get(`${source} ${id}`),
     get done() {
-      return working === 0 && unanswered === 0;
+      return unfinished === 0;
     },
     onAnswer: (listener) => listeners.push(listener),
   };
 }
 
-/** An event as it is sent. */
+/** An event of which nobody has heard yet. */
+export function unsent() {
+  return { acknowledgedMs: undefined, sendings: 0, repeats: 0, doubles: 0, parted: false };
+}
+
+/** The data of an event; they name it wherever it goes. */
+export function dataOf({ name, key, tooLarge, poison, padding }: SentEvent) {
+  return {
+    event: name,
+    key,
+    ...(tooLarge && { tooLarge }),
+    ...(poison && { poison }),
+    ...(padding > 0 && { padding: '.'.repeat(padding) }),
+  };
+}
+
+/** An event as a CloudEvent. */
 export function cloudEventOf(event: SentEvent) {
-  const { name, id, key, producer, tooLarge, poison, invalid, padding } = event;
+  const { id, source, key, poison, invalid } = event;
   return {
     specversion: '1.0',
     id,
-    source: `/producers/${producer}`,
+    source,
     type: poison ? 'order.poison' : 'order.made',
     subject: key,
-    ...(!invalid && {
-      data: {
-        event: name,
-        key,
-        ...(tooLarge && { tooLarge }),
-        ...(poison && { poison }),
-        ...(padding > 0 && { padding: '.'.repeat(padding) }),
-      },
-    }),
+    ...(!invalid && { data: dataOf(event) }),
   };
 }
 
@@ -217,7 +258,7 @@ function requestOf(batch: readonly SentEvent[]) {
   const body = Buffer.from(JSON.stringify(events.length === 1 ? only : events));
   if (body.byteLength > limits.bodyBytesMax) throw new Error('a producer sends too much');
   return {
-    sourceName: batch[0]?.source,
+    sourceName: batch[0]?.topic === topics.orders ? sources.orders : sources.metrics,
     headers: headersOf(form),
     body: new Uint8Array(body),
   };
