@@ -65,10 +65,14 @@ const keysOfProducer = 2;
 const eventsOfRequestMax = 4;
 const patienceMs = 30_000;
 const sendingsMax = 8;
+/** Some producers send so many requests in a hurry, and then nothing for as long as it evens out. */
+const burstShare = 0.4;
+const burstRequests = 12;
+const hurry = 0.02;
 const repeatShare = 0.1;
 const doubledShare = 0.05;
 /** In one entity, in several chunks of one, in more than the outbox takes. */
-const paddings = [1_000, 66_000, 140_000, 460_000, 905_000];
+const paddings = [66_000, 140_000, 460_000, 460_000, 905_000, 905_000];
 /** Leaves room for the rest of a request. */
 const requestPaddingMax = 1_000_000;
 
@@ -119,6 +123,7 @@ export function startWork(world: World, host: Host): Work {
     const chance = world.chance(`producer ${producer}`);
     const doubles = world.chance(`doubles of ${producer}`);
     const sizes = world.chance(`sizes of ${producer}`);
+    const isBursty = world.chance(`pace of ${producer}`).happens(burstShare);
     const pauseMs = (plan.minutes * 60_000) / count;
     let made = 0;
     let requests = 0;
@@ -181,7 +186,7 @@ export function startWork(world: World, host: Host): Work {
         if (status === 202) {
           // Some senders do not hear the answer, and send again what was taken.
           if (chance.happens(repeatShare)) world.after(chance.integer(10, 20_000), () => repeat(batch));
-          world.after(pauseMs * batch.length * 2 * chance.next(), goOn);
+          world.after(pauseAfter(batch), goOn);
         } else if (status === 422) {
           const good = batch.filter(({ invalid }) => !invalid);
           for (const event of good) event.parted = true;
@@ -200,6 +205,12 @@ export function startWork(world: World, host: Host): Work {
       if (!doubles.happens(doubledShare)) return;
       for (const event of batch) event.doubles += 1;
       request(batch, () => undefined);
+    }
+
+    function pauseAfter(batch: readonly SentEvent[]): number {
+      const usualMs = pauseMs * batch.length * 2 * chance.next();
+      if (!isBursty) return usualMs;
+      return usualMs * (requests % burstRequests === 0 ? burstRequests : hurry);
     }
 
     function repeat(batch: readonly SentEvent[]): void {
