@@ -173,7 +173,7 @@ export class Sending {
       attempted = this.#broken(error, request.length, failures);
     }
     const { attempt, verdict } = attempted;
-    telemetry.record('sluice.delivery.ms', attempt.latencyMs, this.#attributes);
+    telemetry.duration('sluice.delivery.duration', attempt.latencyMs, this.#attributes);
     if (verdict.kind !== 'done') this.#tell(request, failures, attempted);
     const endpointChanged = gate.leave(admission, verdict);
     if (endpointChanged === undefined) return attempted;

@@ -76,8 +76,8 @@ export function createKeep(options: KeepOptions): Carry<Fate> {
         return written;
       },
     );
-    telemetry.record('sluice.produce.duration_ms', clock.now() - startedAtMs, { topic });
-    telemetry.record('sluice.batch.records', records.length, { topic });
+    telemetry.duration('sluice.produce.duration', clock.now() - startedAtMs, { topic });
+    telemetry.record('sluice.produce.records', '{record}', records.length, { topic });
     telemetry.count('sluice.produced', outcomes.filter(({ ok }) => ok).length, { topic });
     if (outcomes.some(isPassing)) awayUntilMs.set(topic, clock.now() + awayMs);
     else awayUntilMs.delete(topic);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { beforeEach, test } from 'node:test';
+import { after, beforeEach, test } from 'node:test';
 import { context } from '@opentelemetry/api';
 import { AggregationTemporality, InMemoryMetricExporter } from '@opentelemetry/sdk-metrics';
 import { InMemorySpanExporter } from '@opentelemetry/sdk-trace-base';
@@ -15,6 +15,7 @@ const telemetry = openTelemetry('test');
 const { meterProvider } = setUpOpenTelemetry({ spans, metrics, exportIntervalMs: 3_600_000 });
 
 beforeEach(() => spans.reset());
+after(() => meterProvider.shutdown());
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';
 const caller = { traceparent: `00-${traceId}-b7ad6b7169203331-01` };
@@ -125,24 +126,47 @@ test('links are for one span only, and work for nobody in a trace simply runs', 
   );
 });
 
-test('counters add up by their attributes, and histograms keep what was recorded', async () => {
+/** What the SDK has been given for an instrument. */
+async function metricOf(name: string) {
+  await meterProvider.forceFlush();
+  const [found, ...others] = metrics
+    .getMetrics()
+    .flatMap(({ scopeMetrics }) => scopeMetrics)
+    .flatMap((scope) => scope.metrics)
+    .filter(({ descriptor }) => descriptor.name === name);
+  assert.ok(found !== undefined && others.length === 0, `one metric ${name}`);
+  metrics.reset();
+  const points = found.dataPoints.map(({ attributes, value }): { attributes: object; value: unknown } => ({
+    attributes,
+    value,
+  }));
+  return { unit: found.descriptor.unit, points };
+}
+
+test('counters add up by their attributes', async () => {
   telemetry.count('test.events', 2, { reason: 'a' });
   telemetry.count('test.events', 3, { reason: 'a' });
   telemetry.count('test.events', 1, { reason: 'b' });
-  for (const value of [5, 7]) telemetry.record('test.wait_ms', value);
-  await meterProvider.forceFlush();
-  const exported = metrics.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics);
-  const pointsOf = (name: string) =>
-    exported
-      .flatMap((scope) => scope.metrics)
-      .filter(({ descriptor }) => descriptor.name === name)
-      .flatMap(({ dataPoints }) => [...dataPoints])
-      .map(({ attributes, value }): { attributes: object; value: unknown } => ({ attributes, value }));
-  assert.deepEqual(pointsOf('test.events'), [
+  assert.deepEqual((await metricOf('test.events')).points, [
     { attributes: { reason: 'a' }, value: 5 },
     { attributes: { reason: 'b' }, value: 1 },
   ]);
-  const [waits] = pointsOf('test.wait_ms');
-  assert.partialDeepStrictEqual(waits?.value, { count: 2, sum: 12 });
-  await meterProvider.shutdown();
+});
+
+test('durations are kept in seconds, in buckets that tell five milliseconds from ten seconds', async () => {
+  for (const ms of [4, 40, 12_000]) telemetry.duration('test.duration', ms);
+  const { unit, points } = await metricOf('test.duration');
+  assert.equal(unit, 's');
+  const boundaries = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+  const counts = [1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+  assert.partialDeepStrictEqual(points, [
+    { value: { count: 3, min: 0.004, max: 12, buckets: { boundaries, counts } } },
+  ]);
+});
+
+test('a histogram of numbers says of what', async () => {
+  for (const value of [5, 7]) telemetry.record('test.records', '{record}', value, { topic: 'orders' });
+  const { unit, points } = await metricOf('test.records');
+  assert.equal(unit, '{record}');
+  assert.partialDeepStrictEqual(points, [{ attributes: { topic: 'orders' }, value: { count: 2, sum: 12 } }]);
 });

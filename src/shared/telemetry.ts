@@ -10,7 +10,10 @@ import {
   trace,
 } from '@opentelemetry/api';
 
-/** Where spans, counters and histograms go. */
+/**
+ * Where spans, counters and histograms go. A unit is the instrument's and no part of its name, and durations are in
+ * seconds. Source: OpenTelemetry's semantic conventions, https://opentelemetry.io/docs/specs/semconv/general/metrics/
+ */
 export interface Telemetry {
   /**
    * Runs `work` in a span. A throw marks the span as failed, and so does `work` by what it is given.
@@ -29,8 +32,10 @@ export interface Telemetry {
   onBehalfOf<T>(points: readonly TracePoint[], work: () => T): T;
   /** Adds `by` to a counter. */
   count(name: string, by: number, attributes?: Attributes): void;
-  /** Records a value in a histogram; the unit stands last in its name. */
-  record(name: string, value: number, attributes?: Attributes): void;
+  /** Records how long something took, in a histogram of seconds. */
+  duration(name: string, ms: number, attributes?: Attributes): void;
+  /** Records a number of things in a histogram. `unit` says of which, such as `{record}`. */
+  record(name: string, unit: `{${string}}`, value: number, attributes?: Attributes): void;
 }
 
 /** W3C Trace Context, as its two headers have it. */
@@ -45,6 +50,11 @@ export type TracePoint = Context;
 /** Holds the links of the next span. */
 const linksKey = createContextKey('sluice.links');
 
+/** The conventions' buckets for HTTP and messaging, in seconds; an SDK's own are meant for milliseconds. */
+const durationAdvice = {
+  explicitBucketBoundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
+};
+
 /**
  * Telemetry by the OpenTelemetry API: without an SDK in the app it does nothing and costs next to nothing.
  *
@@ -54,7 +64,10 @@ export function openTelemetry(scope: string): Telemetry {
   // A proxy that finds the SDK when the app sets one up later.
   const tracer = trace.getTracer(scope);
   const counters = memoize((name) => metrics.getMeter(scope).createCounter(name));
-  const histograms = memoize((name) => metrics.getMeter(scope).createHistogram(name));
+  const durations = memoize((name) =>
+    metrics.getMeter(scope).createHistogram(name, { unit: 's', advice: durationAdvice }),
+  );
+  const numbers = memoize((name, unit: string) => metrics.getMeter(scope).createHistogram(name, { unit }));
   return {
     span: (name, attributes, work, caller) => {
       const parent = parentOf(caller);
@@ -81,7 +94,8 @@ export function openTelemetry(scope: string): Telemetry {
       return context.with(first.setValue(linksKey, others.flatMap(linkTo)), work);
     },
     count: (name, by, attributes) => counters(name).add(by, attributes),
-    record: (name, value, attributes) => histograms(name).record(value, attributes),
+    duration: (name, ms, attributes) => durations(name).record(ms / 1_000, attributes),
+    record: (name, unit, value, attributes) => numbers(name, unit).record(value, attributes),
   };
 }
 
@@ -91,6 +105,7 @@ export const silentTelemetry: Telemetry = {
   here: () => context.active(),
   onBehalfOf: (_points, work) => work(),
   count: () => undefined,
+  duration: () => undefined,
   record: () => undefined,
 };
 
@@ -106,12 +121,14 @@ function linkTo(point: TracePoint): Link[] {
   return spanContext === undefined ? [] : [{ context: spanContext }];
 }
 
-function memoize<T>(make: (name: string) => T): (name: string) => T {
+function memoize<T, Rest extends unknown[]>(
+  make: (name: string, ...rest: Rest) => T,
+): (name: string, ...rest: Rest) => T {
   const made = new Map<string, T>();
-  return (name) => {
+  return (name, ...rest) => {
     let value = made.get(name);
     if (value === undefined) {
-      value = make(name);
+      value = make(name, ...rest);
       made.set(name, value);
     }
     return value;

@@ -150,6 +150,6 @@ test('what is accepted, produced, rejected and spilled is counted, and batches a
   await eventually(() => sum('sluice.produced', orders) === sentBefore + 3);
   const flush = await eventually(() => collected.spans.find(({ name }) => name === 'sluice.flush'));
   assert.deepEqual(flush.attributes, orders);
-  assert.equal(collected.metric('sluice.batch.records', orders)?.count, sentBefore + 3);
-  assert.equal(collected.metric('sluice.produce.duration_ms', orders)?.count, sentBefore + 3);
+  assert.equal(collected.metric('sluice.produce.records', orders)?.count, sentBefore + 3);
+  assert.equal(collected.metric('sluice.produce.duration', orders)?.count, sentBefore + 3);
 });
