@@ -1,11 +1,10 @@
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { OAuth2Issuer } from 'oauth2-mock-server';
 import { readBody } from '../proxy/request-body.ts';
 import { type Clock, systemClock } from '../src/shared/clock.ts';
 import { describeError } from '../src/shared/error.ts';
+import { listenOnLoopback } from './loopback.ts';
 
 /** An application that may ask for tokens. `groups` are the object ids of the security groups it is a member of. */
 export interface TokenClient {
@@ -103,8 +102,7 @@ export async function startTokenIssuer(options: TokenIssuerOptions): Promise<Run
     const route = routes.get(`${request.method} ${path}`) ?? (() => notFound(tenantId));
     void serve(route, request, response);
   });
-  await once(server.listen(options.port, 'localhost'), 'listening');
-  const url = `https://localhost:${(server.address() as AddressInfo).port}`;
+  const { url, close } = await listenOnLoopback(server, { host: 'localhost', port: options.port });
   const issuer = `${url}/${tenantId}/v2.0`;
   signer.url = issuer;
 
@@ -113,12 +111,7 @@ export async function startTokenIssuer(options: TokenIssuerOptions): Promise<Run
     authority: `${url}/${tenantId}`,
     issuer,
     issued: () => issuedCount,
-    close: async () => {
-      if (!server.listening) return;
-      server.close();
-      server.closeAllConnections();
-      await once(server, 'close');
-    },
+    close,
   };
 }
 

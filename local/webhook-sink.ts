@@ -1,13 +1,12 @@
-import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { z } from 'zod';
 import { readBody } from '../proxy/request-body.ts';
 import { type Clock, systemClock } from '../src/shared/clock.ts';
 import { describeError, SluiceError } from '../src/shared/error.ts';
 import { jsonOrUndefined } from '../src/shared/json.ts';
+import { listenOnLoopback } from './loopback.ts';
 
 /** One request that the sink took in. */
 export interface Delivery {
@@ -157,23 +156,17 @@ export async function startWebhookSink(options: WebhookSinkOptions): Promise<Run
     );
   };
   const server = options.tls ? createTlsServer(options.tls, onRequest) : createServer(onRequest);
-  await once(server.listen(options.port, 'localhost'), 'listening');
-  const { port } = server.address() as AddressInfo;
+  const { url, close } = await listenOnLoopback(server, { host: 'localhost', port: options.port });
   const { deliveries, duplicates, onDelivery, clear } = log;
   return {
-    url: `${options.tls ? 'https' : 'http'}://localhost:${port}`,
+    url,
     behave: behaviours.set,
     deliveries,
     duplicates,
     waitFor: (condition, limits) => waitFor(log, condition, limits),
     onDelivery,
     clear,
-    close: async () => {
-      if (!server.listening) return;
-      server.close();
-      server.closeAllConnections();
-      await once(server, 'close');
-    },
+    close,
   };
 }
 

@@ -1,8 +1,7 @@
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type ServerOptions } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
+import { listenOnLoopback } from '../../local/loopback.ts';
 import {
   createDelivery,
   type DeliverySettings,
@@ -42,13 +41,9 @@ export async function startReceiver(
     answer(read, response, seen.length - 1);
   };
   const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  return { seen, port, url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}/hook` };
+  const { url, close } = await listenOnLoopback(server, { host: '127.0.0.1', port: 0 });
+  t.after(close);
+  return { seen, port: Number(new URL(url).port), url: `${url}/hook` };
 }
 
 /** A record that holds a CloudEvent. */

@@ -13,5 +13,5 @@ answerQuestions(async ({ topic, append }: LogQuestion) => {
   if (asked === undefined) throw new RangeError(`there is no topic ${topic}`);
   return append === undefined ? asked.compact() : asked.append(append);
 });
-const proxy = await startLogProxy({ port: 0, topics });
+const proxy = await startLogProxy(topics);
 reportReady(proxy.url);

@@ -11,7 +11,7 @@ const path = '/0/loop';
 const records = 60;
 
 async function openSink() {
-  const sink = await startSink({ port: 0 });
+  const sink = await startSink();
   sink.begin({ path, warmUpMs: 0, measureMs: 60_000, records });
   return { sink, url: `${sink.url}${path}`, [Symbol.asyncDispose]: () => sink.close() };
 }
@@ -31,7 +31,7 @@ test("the seed's loop brings a topic from its beginning to its end, each record 
   await using world = await openSink();
   const topic = createStandingTopic(kilobyteValues);
   topic.append(records);
-  const proxy = await startLogProxy({ port: 0, topics: new Map([['orders', topic]]) });
+  const proxy = await startLogProxy(new Map([['orders', topic]]));
   const seed = { proxyUrl: proxy.url, topic: 'orders', url: world.url, ms: 60_000 };
   const result = await runSeedLoop(seed).finally(() => proxy.close());
   assert.equal(result.records, records);

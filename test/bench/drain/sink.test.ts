@@ -11,7 +11,7 @@ function eventOf(number: number): string {
 
 /** A sink that counts one path, to which a body can be posted. */
 async function openSink(window: { warmUpMs: number; measureMs: number; records: number }) {
-  const sink = await startSink({ port: 0 });
+  const sink = await startSink();
   sink.begin({ path, ...window });
   return {
     look: () => sink.look(path),

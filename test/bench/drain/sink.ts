@@ -1,6 +1,6 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
+import { type LoopbackServer, listenOnLoopback } from '../../../local/loopback.ts';
+import { readBody } from '../http-body.ts';
 import type { Tally } from '../tally.ts';
 
 /** What has come to one path since {@link Sink.begin}. */
@@ -24,51 +24,44 @@ export interface Window {
 }
 
 /** Answers 200 to all that comes to `/MS/anything`, after so many milliseconds, and counts the records in it. */
-export interface Sink {
-  /** `http://127.0.0.1:PORT` */
-  readonly url: string;
+export interface Sink extends LoopbackServer {
   /** Counts a path from zero. */
   begin(window: Window): void;
   look(path: string): Arrivals;
   /** From now on answers at once whatever comes to this path. */
   hurry(path: string): void;
-  close(): Promise<void>;
 }
 
 /** Numbers of records beyond this are refused; a bit is kept for each. */
 const numbersMax = 16_777_216;
 
 /** Starts a sink: as little as node:http lets a receiver be. */
-export async function startSink(options: { readonly port: number }): Promise<Sink> {
+export async function startSink(): Promise<Sink> {
   const counters = new Map<string, ReturnType<typeof createCounter>>();
   const server = createServer((request, response) => {
     const counter = counters.get(request.url ?? '');
-    readBody(request, (body) => {
+    const take = (body: Buffer) => {
       const taken = counter?.take(body) ?? false;
       const answer = () => response.writeHead(taken ? 200 : 400, { 'content-length': 0 }).end();
       const answerMs = counter?.answerMs() ?? 0;
       if (answerMs === 0) answer();
       else setTimeout(answer, answerMs);
-    });
+    };
+    // A sender that breaks off waits for no answer.
+    readBody(request).then(take, () => response.destroy());
   });
-  await once(server.listen(options.port, '127.0.0.1'), 'listening');
   const counterOf = (path: string) => {
     const counter = counters.get(path);
     if (counter === undefined) throw new RangeError(`nothing is counted at ${path}`);
     return counter;
   };
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    ...(await listenOnLoopback(server, { host: '127.0.0.1', port: 0 })),
     begin: (window) => {
       counters.set(window.path, createCounter(window));
     },
     look: (path) => counterOf(path).look(),
     hurry: (path) => counterOf(path).hurry(),
-    close: async () => {
-      server.close();
-      server.closeAllConnections();
-      await once(server, 'close');
-    },
   };
 }
 
@@ -142,18 +135,4 @@ function numbersIn(body: Buffer): number[] {
     if (number >= 0 && number < numbersMax) numbers.push(number);
   }
   return numbers;
-}
-
-/** Reads a body by events: this runs for every request, and an async iterator costs several times as much. */
-function readBody(request: IncomingMessage, onBody: (body: Buffer) => void): void {
-  let first: Buffer | undefined;
-  const more: Buffer[] = [];
-  request.on('data', (chunk: Buffer) => {
-    if (first === undefined) first = chunk;
-    else more.push(chunk);
-  });
-  request.once('end', () => {
-    const body = first ?? Buffer.alloc(0);
-    onBody(more.length === 0 ? body : Buffer.concat([body, ...more]));
-  });
 }

@@ -16,7 +16,7 @@ async function startTopic(recordsPerPartition: number, valueBytesOf: ValueBytesO
   await using parts = new AsyncDisposableStack();
   const topic = createStandingTopic(valueBytesOf);
   topic.append(recordsPerPartition * partitionCount);
-  const proxy = await startLogProxy({ port: 0, topics: new Map([['orders', topic]]) });
+  const proxy = await startLogProxy(new Map([['orders', topic]]));
   parts.defer(() => proxy.close());
   const pool = createHttpPool({
     clock,

@@ -7,7 +7,7 @@ import { benchTopic, startSlowProxy } from './slow-proxy.ts';
 
 test('the client of the bridge can produce to it, and each record is counted', async () => {
   await using parts = new AsyncDisposableStack();
-  const proxy = await startSlowProxy({ clock, port: 0, callMs: 0, callsMax: 1 });
+  const proxy = await startSlowProxy({ clock, callMs: 0, callsMax: 1 });
   parts.defer(() => proxy.close());
   const pool = createHttpPool({ clock, connectionsMax: 4, connectTimeoutMs: 1_000, answerBytesMax: 65_536 });
   parts.defer(() => pool.close());

@@ -1,9 +1,8 @@
-import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
+import { type LoopbackServer, listenOnLoopback } from '../../../local/loopback.ts';
 import type { Clock } from '../../../src/shared/clock.ts';
 import { describeError } from '../../../src/shared/error.ts';
-import { readText } from '../read-text.ts';
+import { readBody, sendJson } from '../http-body.ts';
 import type { Tally } from '../tally.ts';
 import { createSlots } from './slots.ts';
 
@@ -12,18 +11,10 @@ export const benchTopic = 'bench';
 
 export interface SlowProxyOptions {
   readonly clock: Clock;
-  /** Port on loopback; 0 takes a free one. */
-  readonly port: number;
   /** What a produce call takes, however many records it brings. */
   readonly callMs: number;
   /** Produce calls at once; others wait, first come first served. Infinity: none waits. */
   readonly callsMax: number;
-}
-
-export interface SlowProxy {
-  /** `http://127.0.0.1:PORT` */
-  readonly url: string;
-  close(): Promise<void>;
 }
 
 /**
@@ -31,7 +22,7 @@ export interface SlowProxy {
  * plain HTTP and without tokens, and nothing is kept but a {@link Tally}, at `GET /tally`. The records are
  * structured CloudEvents whose id is a number.
  */
-export async function startSlowProxy(options: SlowProxyOptions): Promise<SlowProxy> {
+export async function startSlowProxy(options: SlowProxyOptions): Promise<LoopbackServer> {
   const { clock, callMs } = options;
   const slots = createSlots(options.callsMax);
   const tally = { events: 0, idSum: 0 };
@@ -62,26 +53,12 @@ export async function startSlowProxy(options: SlowProxyOptions): Promise<SlowPro
   const server = createServer(async (request, response) => {
     try {
       const route = routes.get(`${request.method} ${request.url}`);
-      const body = await readText(request);
+      const body = (await readBody(request)).toString('utf8');
       if (route === undefined) sendJson(response, 404, { error_code: 404, message: 'nothing is here' });
       else sendJson(response, 200, await route(body));
     } catch (error) {
       sendJson(response, 400, { error_code: 400, message: describeError(error) });
     }
   });
-  await once(server.listen(options.port, '127.0.0.1'), 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: async () => {
-      server.close();
-      server.closeAllConnections();
-      await once(server, 'close');
-    },
-  };
-}
-
-function sendJson(response: ServerResponse, status: number, value: unknown): void {
-  const body = Buffer.from(JSON.stringify(value));
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': body.length });
-  response.end(body);
+  return listenOnLoopback(server, { host: '127.0.0.1', port: 0 });
 }

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { listenOnLoopback } from '../../../local/loopback.ts';
 import { systemClock as clock } from '../../../src/shared/clock.ts';
-import { readText } from '../read-text.ts';
+import { readBody } from '../http-body.ts';
 import { runLoad } from './load.ts';
 import { benchTopic, startSlowProxy } from './slow-proxy.ts';
 import { measure } from './stage.ts';
@@ -16,7 +15,7 @@ async function measureServer(
   produce: (event: unknown, post: (records: unknown[]) => Promise<void>) => Promise<number>,
 ) {
   await using parts = new AsyncDisposableStack();
-  const proxy = await startSlowProxy({ clock, port: 0, callMs: 0, callsMax: 8 });
+  const proxy = await startSlowProxy({ clock, callMs: 0, callsMax: 8 });
   parts.defer(() => proxy.close());
   const post = async (records: unknown[]) => {
     const body = JSON.stringify({ records: records.map((value) => ({ value })) });
@@ -24,15 +23,12 @@ async function measureServer(
     await answer.text();
   };
   const listener: RequestListener = async (request, response) => {
-    const status = await produce(JSON.parse(await readText(request)), post);
+    const status = await produce(JSON.parse((await readBody(request)).toString('utf8')), post);
     response.writeHead(status, { 'content-length': 0 }).end();
   };
   const server = createServer(listener);
-  parts.defer(() => {
-    server.close();
-  });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { url, close } = await listenOnLoopback(server, { host: '127.0.0.1', port: 0 });
+  parts.defer(close);
   return await measure(runLoad, { url, proxyUrl: proxy.url }, fifty);
 }
 
