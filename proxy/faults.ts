@@ -1,8 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { Clock } from '../src/shared/clock.ts';
-import { parseJsonBody } from './json-text.ts';
-import { readBySchema } from './request-body.ts';
+import { parseBodyBy } from './request-body.ts';
 import type { Answer, Route } from './routes.ts';
 
 /** What a fault can be aimed at; `metadata` is brokers, topic list, partitions. */
@@ -103,7 +102,7 @@ export function createFaultRoutes(faults: Faults): Route[] {
       method: 'PUT',
       path: controlPath,
       operation: ({ body }) => {
-        faults.set(readBySchema(faultRulesSchema, parseJsonBody(body).value).rules);
+        faults.set(parseBodyBy(faultRulesSchema, body).rules);
         return list();
       },
     },

@@ -1,6 +1,5 @@
-import { parseJsonBody } from './json-text.ts';
 import type { OffsetRange, TopicInfo, TopicLog } from './log.ts';
-import { readBySchema } from './request-body.ts';
+import { parseBodyBy } from './request-body.ts';
 import { RestError } from './rest-error.ts';
 import { type Answer, type Operation, param } from './routes.ts';
 import { brokerCount, createTopicSchema } from './topic.ts';
@@ -47,8 +46,7 @@ export function createMetadataOperations(options: {
     createTopic: (call) => {
       const name = param(call, 'topic');
       checkTopicName(name);
-      const details = call.body.length === 0 ? {} : parseJsonBody(call.body).value;
-      const body = readBySchema(createTopicSchema, details);
+      const body = parseBodyBy(createTopicSchema, call.body);
       if (log.topic(name) !== undefined) {
         throw new RestError('topic_already_exists', `There is already a topic "${name}".`);
       }

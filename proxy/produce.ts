@@ -1,7 +1,8 @@
 import type { RecordError } from './faults.ts';
-import { findRecordTexts, parseJsonBody, type RecordTexts } from './json-text.ts';
 import type { TopicLog } from './log.ts';
 import { createPartitioner, type Placeable } from './partitioner.ts';
+import { findRecordTexts, type RecordTexts } from './record-texts.ts';
+import { parseJsonBody } from './request-body.ts';
 import { invalidRequest } from './rest-error.ts';
 import { type Operation, param } from './routes.ts';
 import type { TopicView } from './topic-view.ts';

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { type ZodType, z } from 'zod';
 import { invalidRequest } from './rest-error.ts';
@@ -30,12 +31,28 @@ export function readBody(
 }
 
 /**
- * `value` as `schema` says it must be.
+ * The JSON of a body, and its text.
+ *
+ * @throws {RestError} invalid_request when the bytes are not UTF-8 or not JSON, saying where.
+ */
+export function parseJsonBody(body: Buffer): { text: string; value: unknown } {
+  if (!isUtf8(body)) throw invalidRequest('The body is not valid UTF-8.');
+  const text = body.toString('utf8');
+  try {
+    return { text, value: JSON.parse(text) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw invalidRequest(`The body cannot be read: ${reason}.`);
+  }
+}
+
+/**
+ * The JSON of a body as `schema` says it must be; an empty body is an empty object.
  *
  * @throws {RestError} invalid_request, naming every field that is wrong.
  */
-export function readBySchema<T>(schema: ZodType<T>, value: unknown): T {
-  const result = schema.safeParse(value);
+export function parseBodyBy<T>(schema: ZodType<T>, body: Buffer): T {
+  const result = schema.safeParse(body.length === 0 ? {} : parseJsonBody(body).value);
   if (result.success) return result.data;
   const issues = result.error.issues.map(({ path, message }) =>
     path.length === 0 ? message : `${z.core.toDotPath(path)}: ${message}`,

@@ -1,22 +1,3 @@
-import { isUtf8 } from 'node:buffer';
-import { invalidRequest } from './rest-error.ts';
-
-/**
- * Parses a request body.
- *
- * @throws {RestError} invalid_request when the bytes are not UTF-8 or not JSON, saying where.
- */
-export function parseJsonBody(body: Buffer): { text: string; value: unknown } {
-  if (!isUtf8(body)) throw invalidRequest('The body is not valid UTF-8.');
-  const text = body.toString('utf8');
-  try {
-    return { text, value: JSON.parse(text) };
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw invalidRequest(`The body cannot be read: ${reason}.`);
-  }
-}
-
 /** The texts of a record's key and value as they were sent; `undefined` when absent. */
 export interface RecordTexts {
   key?: string;

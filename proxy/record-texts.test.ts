@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { findRecordTexts } from './json-text.ts';
+import { findRecordTexts } from './record-texts.ts';
 
 test('the texts found are those that were sent, whatever the values and the white space', () => {
   const record = fc.record({ key: fc.jsonValue(), value: fc.jsonValue(), other: fc.jsonValue() });
