@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { systemClock } from '../src/shared/clock.ts';
 import { forEachLimited } from '../src/shared/concurrency.ts';
+import { describeError } from '../src/shared/error.ts';
 import { createHttpPool, type HttpSend } from '../src/shared/http.ts';
 import {
   githubDeliveries,
@@ -152,4 +153,7 @@ function disposable<T extends { close(): Promise<void> }>(part: T): T & AsyncDis
   return Object.assign(part, { [Symbol.asyncDispose]: () => part.close() });
 }
 
-process.exitCode = await main();
+process.exitCode = await main().catch((error: unknown) => {
+  console.error(`The demonstration could not run: ${describeError(error)}`);
+  return 1;
+});

@@ -44,9 +44,8 @@ function run(
 }
 
 async function readyUrl(child: ChildProcess): Promise<string> {
-  const [message] = await once(child, 'message');
-  assert.equal(message.ready, true);
-  return message.url;
+  const [{ url }] = await once(child, 'message');
+  return url;
 }
 
 const showSettings = `

@@ -1,6 +1,6 @@
 /**
  * The local Functions host as a program: `node local/functions-host/main.ts [--port N] [--enable-auth]
- * [--script-root DIR] [--state DIR]`. A parent with an IPC channel is sent `{ ready: true, url }`.
+ * [--script-root DIR] [--state DIR]`. A parent with an IPC channel is sent `{ url }` when it listens.
  */
 import { inspect, parseArgs } from 'node:util';
 import { describeError } from '../../src/shared/error.ts';
@@ -25,7 +25,7 @@ async function main(): Promise<void> {
   }
   // A host outlives no parent that started it, however that parent died.
   process.once('disconnect', () => stop().catch(fail));
-  process.send?.({ ready: true, url: host.url });
+  process.send?.({ url: host.url });
 }
 
 function readArguments() {

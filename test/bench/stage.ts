@@ -2,10 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureCertificate } from '../../local/certificate.ts';
+import type { ChildOptions } from '../../local/child-process.ts';
 import { exampleSettings } from '../../local/stack.ts';
 import { startTokenIssuer } from '../../local/token-issuer.ts';
 import { systemClock } from '../../src/shared/clock.ts';
-import { type Child, type ChildOptions, startChild } from './child.ts';
+import { type Child, startChild } from './child.ts';
 
 /** What every benchmark has under it: the token issuer, and a way to start parts that end with the stage. */
 export interface Stage extends AsyncDisposable {
