@@ -85,10 +85,9 @@ export function createAuthenticator(auth: ProxyAuth, clock: Clock): Authenticato
 }
 
 function bearerToken(authorization: string | undefined): string {
-  if (authorization === undefined) throw unauthenticated('There is no Authorization header.');
   // RFC 6750 section 2.1; the scheme's name is case-insensitive by RFC 9110 section 11.1.
-  const token = /^Bearer +([\w.~+/=-]+)$/i.exec(authorization)?.[1];
-  if (token === undefined) throw unauthenticated('The Authorization header must be "Bearer <token>".');
+  const token = /^Bearer +([\w.~+/=-]+)$/i.exec(authorization ?? '')?.[1];
+  if (token === undefined) throw unauthenticated('Send the header "Authorization: Bearer <token>".');
   return token;
 }
 

@@ -42,6 +42,10 @@ test('flags that cannot be followed are refused in one line that says what would
       ['--no-auth', '--tls-key', '/nowhere', '--tls-cert', '/nowhere'],
       /--tls-key cannot be read: .*\/nowhere/,
     ],
+    [
+      ['--no-auth', '--tls-key', import.meta.filename, '--tls-cert', import.meta.filename],
+      /must be a private key and its certificate in PEM/,
+    ],
   ];
   for (const [args, message] of cases) assert.throws(() => readFlags(args), refused(message), args.join(' '));
 });

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { parseArgs } from 'node:util';
-import type { ProxyAuth } from './auth.ts';
-import { defaultAudience } from './auth.ts';
+import { describeError } from '../src/shared/error.ts';
+import { defaultAudience, type ProxyAuth } from './auth.ts';
 
 /** What `--help` prints. */
 export const usage = `Serves the contract of the HDInsight Kafka REST proxy from an embedded log.
@@ -80,7 +81,7 @@ function parse(args: readonly string[]) {
     }).values;
   } catch (error) {
     const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
-    throw new FlagError(line);
+    throw new FlagError(`${line.replace(/\.$/, '')}.`);
   }
 }
 
@@ -110,14 +111,22 @@ function readTls(keyFile: string | undefined, certFile: string | undefined): Fla
   if (keyFile === undefined || certFile === undefined) {
     throw new FlagError('--tls-key and --tls-cert go together: give both or neither.');
   }
-  return { key: readPem('--tls-key', keyFile), cert: readPem('--tls-cert', certFile) };
+  const tls = { key: readPem('--tls-key', keyFile), cert: readPem('--tls-cert', certFile) };
+  try {
+    createSecureContext(tls);
+  } catch (error) {
+    throw new FlagError(
+      `--tls-key and --tls-cert must be a private key and its certificate in PEM: ${describeError(error)}.`,
+    );
+  }
+  return tls;
 }
 
 function readPem(flag: string, file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new FlagError(`${flag} cannot be read: ${error instanceof Error ? error.message : error}`);
+    throw new FlagError(`${flag} cannot be read: ${describeError(error)}.`);
   }
 }
 

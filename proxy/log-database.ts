@@ -1,4 +1,5 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { describeError, SluiceError } from '../src/shared/error.ts';
 
 /** The SQLite file behind a log. Every integer read from it is a bigint: offsets never pass through a float. */
 export interface LogDatabase {
@@ -9,15 +10,13 @@ export interface LogDatabase {
   close(): void;
 }
 
-/** Opens the file `path` (or `:memory:`) for this process alone, making the tables a log needs. */
+/**
+ * Opens the file `path` (or `:memory:`) for this process alone, making the tables a log needs.
+ *
+ * @throws {SluiceError} when it cannot be opened, is no log, or is open elsewhere.
+ */
 export function openDatabase(path: string): LogDatabase {
-  const database = new DatabaseSync(path, { readBigInts: true });
-  try {
-    database.exec(schema);
-  } catch (error) {
-    database.close();
-    throw error;
-  }
+  const database = open(path);
   const begin = database.prepare('BEGIN IMMEDIATE');
   const commit = database.prepare('COMMIT');
   return {
@@ -38,6 +37,25 @@ export function openDatabase(path: string): LogDatabase {
     },
     close: () => database.close(),
   };
+}
+
+function open(path: string): DatabaseSync {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path, { readBigInts: true });
+    database.exec(schema);
+    return database;
+  } catch (error) {
+    database?.close();
+    throw new SluiceError({
+      code: 'proxy.log',
+      message:
+        `the log ${path} cannot be opened (${describeError(error)}): it must be a file that a proxy has made, ` +
+        'or none yet in a folder that is there, and no other process may have it open',
+      retryable: false,
+      cause: error,
+    });
+  }
 }
 
 // A page holds several usual records. The exclusive lock is taken by the first transaction and kept until close.

@@ -93,7 +93,7 @@ interface Topic extends TopicInfo {
  * of the process (not that of the machine: the file is synchronised at checkpoints only). One process at a time
  * can have the file open.
  *
- * @throws when the file cannot be opened, is not a log, or is open elsewhere.
+ * @throws {SluiceError} when the file cannot be opened, is not a log, or is open elsewhere.
  */
 export function openLog(options: { path: string; clock: Clock }): TopicLog {
   const { clock } = options;

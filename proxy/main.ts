@@ -35,8 +35,10 @@ try {
   else await serve(flags);
 } catch (error) {
   const isFlagError = error instanceof FlagError;
+  const isPortTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+  const advice = isPortTaken ? '. End the process that listens there, or choose another --port.' : '';
   console.error(
-    isFlagError ? `${error.message} See --help.` : `The proxy cannot run: ${describeError(error)}`,
+    isFlagError ? `${error.message} See --help.` : `The proxy cannot run: ${describeError(error)}${advice}`,
   );
   process.exitCode = isFlagError ? 2 : 1;
 }

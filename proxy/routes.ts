@@ -63,7 +63,9 @@ export function createRouter(routes: readonly Route[]): Router {
     const path = queryAt === -1 ? target : target.slice(0, queryAt);
     const segments = path.split('/');
     const candidates = table.filter(({ pattern }) => fits(pattern, segments));
-    if (candidates.length === 0) throw new RestError('unknown_path', `There is nothing at ${path}.`);
+    if (candidates.length === 0) {
+      throw new RestError('unknown_path', `There is nothing at ${path}; /openapi.json says what there is.`);
+    }
 
     const found = candidates.find(({ route }) => route.method === method);
     if (found === undefined) {

@@ -101,7 +101,10 @@ export async function startHost(options: HostOptions): Promise<Host> {
     functions: loaded,
     invoke: async (name, input) => {
       const found = hosted.find(({ fn }) => fn.name.toLowerCase() === name.toLowerCase());
-      if (!found) throw new HostError(`there is no function "${name}"`);
+      if (!found) {
+        const names = hosted.map(({ fn }) => fn.name).join(', ');
+        throw new HostError(`there is no function "${name}"; there are ${names}`);
+      }
       return invoke(found.fn, found.trigger.manual(found.fn, input));
     },
     close: async () => {
@@ -136,7 +139,7 @@ function assignTriggers(
     const factory = Object.hasOwn(factories, type) ? factories[type] : undefined;
     if (!factory)
       throw new HostError(
-        `function "${fn.name}": triggers of type "${fn.trigger.type}" are not supported by the local host`,
+        `function "${fn.name}": the local host does not run triggers of the type "${fn.trigger.type}"; it runs ${Object.keys(factories).join(', ')}`,
       );
     const trigger = byType.get(type) ?? factory(parts);
     byType.set(type, trigger);

@@ -108,7 +108,7 @@ for (const [what, files, message] of [
     {
       'functions/a.js': `import { app } from '@azure/functions'; app.cosmosDB('feed', { handler: () => 1 });`,
     },
-    /function "feed": triggers of type "cosmosDBTrigger" are not supported/,
+    /function "feed": .* the type "cosmosDBTrigger"; it runs httptrigger, .* queuetrigger/,
   ],
   [
     'an output the host does not know',
@@ -140,8 +140,13 @@ for (const [what, files, message] of [
   });
 }
 
-test('a port that is no port ends the program with 1 and says what is one', async (t) => {
-  const { output, ended } = run(t, createApp(t, {}), {}, ['--port', 'high']);
-  assert.equal(await ended, 1);
-  assert.match(output.text, /--port must be a number from 0 .* not "high"/);
-});
+for (const [what, args, message] of [
+  ['a port that is no port', ['--port', 'high'], /--port must be a number from 0 .* not "high"/],
+  ['a flag that there is not', ['--auth'], /Unknown option '--auth'; the flags are --port N, --enable-auth/],
+] as const) {
+  test(`${what} ends the program with 1 and says what would be right`, async (t) => {
+    const { output, ended } = run(t, createApp(t, {}), {}, [...args]);
+    assert.equal(await ended, 1);
+    assert.match(output.text, message);
+  });
+}

@@ -29,14 +29,7 @@ async function main(): Promise<void> {
 }
 
 function readArguments() {
-  const { values } = parseArgs({
-    options: {
-      port: { type: 'string' },
-      'enable-auth': { type: 'boolean', default: false },
-      'script-root': { type: 'string', default: process.cwd() },
-      state: { type: 'string' },
-    },
-  });
+  const values = parse();
   const port = values.port === undefined ? undefined : Number(values.port);
   if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
     throw new HostError(`--port must be a number from 0 (any free port) to 65535, not "${values.port}"`);
@@ -47,6 +40,22 @@ function readArguments() {
     scriptRoot: values['script-root'],
     stateDir: values.state,
   };
+}
+
+function parse() {
+  try {
+    return parseArgs({
+      options: {
+        port: { type: 'string' },
+        'enable-auth': { type: 'boolean', default: false },
+        'script-root': { type: 'string', default: process.cwd() },
+        state: { type: 'string' },
+      },
+    }).values;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new HostError(`${why}; the flags are --port N, --enable-auth, --script-root DIR and --state DIR`);
+  }
 }
 
 function fail(error: unknown): void {
