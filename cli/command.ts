@@ -1,6 +1,8 @@
 import type { ParseArgsOptionsConfig } from 'node:util';
+import type { Stopped } from '../src/operate/gated-delivery.ts';
 import type { Clock } from '../src/shared/clock.ts';
 import type { Api } from './api.ts';
+import { duration } from './table.ts';
 
 /** The command line is wrong; the message says what would be right. Exit code 2. */
 export class UsageError extends Error {
@@ -65,4 +67,18 @@ export function numberOf(given: Given, name: string, min: number): number | unde
 /** Prints a result: as JSON where that is asked for, else as `text` shows it. */
 export function show<T>({ json, print }: Context, result: T, text: (result: T) => string): void {
   print(json ? JSON.stringify(result) : text(result));
+}
+
+/** For so long a command waits by itself until what it asks for may go on. */
+const goOnInMsMax = 60_000;
+
+/** How long to wait before asking again; undefined: too long, or nobody knows. */
+export function waitMsOf({ goOnInMs }: Stopped): number | undefined {
+  return goOnInMs === null || goOnInMs > goOnInMsMax ? undefined : goOnInMs;
+}
+
+/** Why a run ended early, and when to ask again. */
+export function stoppedText({ why, goOnInMs }: Stopped): string {
+  const then = goOnInMs === null ? 'once the endpoint is resumed' : `in ${duration(goOnInMs)}`;
+  return `stopped early: ${why}; ask again ${then}`;
 }

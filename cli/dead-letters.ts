@@ -1,6 +1,17 @@
 import type { DeadLetterView, LettersOutcome } from '../src/operate/dead-letters.ts';
-import { type Command, type Context, type Given, numberOf, show, textOf, UsageError } from './command.ts';
-import { grouped, table } from './table.ts';
+import type { Stopped } from '../src/operate/gated-delivery.ts';
+import {
+  type Command,
+  type Context,
+  type Given,
+  numberOf,
+  show,
+  stoppedText,
+  textOf,
+  UsageError,
+  waitMsOf,
+} from './command.ts';
+import { duration, grouped, table } from './table.ts';
 
 /** Letters that one call is asked for. */
 const callMax = 500;
@@ -52,33 +63,41 @@ export const get: Command = {
 /** `sluice deadletters redrive`. */
 export const redrive = settling({
   path: 'deadletters/redrive',
+  usage: ' [--force]',
   summary: 'try dead letters again, now',
   details: `A subscription's letter goes to its endpoint once more, one of the way in is produced again. What fails stays
-open, with the attempt added. Exit code 1 when one did.`,
+open, with the attempt added. The endpoint is spared as always: ratePerSecond, Retry-After, and its state. --force
+redrives although it is paused, disabled or broken; try one letter first. Exit code 1 when a letter failed, or not
+all were tried.`,
+  options: { force: { type: 'boolean' } },
 });
 
 /** `sluice deadletters discard`. */
 export const discard = settling({
   path: 'deadletters/discard',
+  usage: '',
   summary: 'give dead letters up for good; they stay readable',
   details: 'Exit code 1 when one was no longer open.',
+  options: {},
 });
 
 function settling(what: {
   readonly path: string;
+  readonly usage: string;
   readonly summary: string;
   readonly details: string;
+  readonly options: Command['options'];
 }): Command {
   return {
-    usage: '<origin> <key>... | <origin> --max N | <origin> --all',
+    usage: `<origin> <key>... | <origin> --max N | <origin> --all${what.usage}`,
     summary: what.summary,
     details: what.details,
-    options: { max: { type: 'string' }, all: { type: 'boolean' } },
+    options: { max: { type: 'string' }, all: { type: 'boolean' }, ...what.options },
     args: { min: 1, max: 1_000 },
     async run(context, given) {
       const outcome = await settleAll(context, what.path, given);
       show(context, outcome, outcomeText);
-      return outcome.failed === 0 ? 0 : 1;
+      return outcome.failed === 0 && outcome.stopped === undefined ? 0 : 1;
     },
   };
 }
@@ -88,6 +107,7 @@ interface Settled {
   readonly letters: LettersOutcome['letters'][number][];
   readonly settled: number;
   readonly failed: number;
+  readonly stopped?: Stopped | undefined;
 }
 
 /** Asks again for as long as an answer says where to go on. */
@@ -99,18 +119,31 @@ async function settleAll(context: Context, path: string, given: Given): Promise<
     throw new UsageError('name keys, or --max N, or --all');
   }
   const letters: Settled['letters'] = [];
+  const force = given.values.force === true ? true : undefined;
   let left = max ?? Number.POSITIVE_INFINITY;
   let after: string | undefined;
+  let stopped: Stopped | undefined;
   do {
     const choice = keys.length > 0 ? { keys } : { max: Math.min(callMax, left) };
-    const outcome = await context.api.post<LettersOutcome>(path, { origin, ...choice, after });
+    const outcome = await context.api.post<LettersOutcome>(path, { origin, ...choice, after, force });
     letters.push(...outcome.letters);
     left -= outcome.letters.length;
     after = outcome.next ?? undefined;
+    stopped = outcome.stopped;
     if (after !== undefined) context.progress(progressText(letters));
-  } while (after !== undefined && left > 0);
+  } while (after !== undefined && left > 0 && (await mayGoOn(context, stopped)));
   const settled = letters.filter(isSettled).length;
-  return { origin, letters, settled, failed: letters.length - settled };
+  return { origin, letters, settled, failed: letters.length - settled, stopped };
+}
+
+/** Waits as long as an endpoint is to be left alone; false: that is too long. */
+async function mayGoOn({ clock, progress }: Context, stopped: Stopped | undefined): Promise<boolean> {
+  if (stopped === undefined) return true;
+  const waitMs = waitMsOf(stopped);
+  if (waitMs === undefined) return false;
+  progress(`${stopped.why}; going on in ${duration(waitMs)}`);
+  await clock.sleep(waitMs);
+  return true;
 }
 
 /** Shows early that a receiver is still away, so that nobody waits for a long redrive to fail as a whole. */
@@ -125,10 +158,11 @@ function isSettled({ outcome }: Settled['letters'][number]): boolean {
   return outcome === 'redriven' || outcome === 'discarded';
 }
 
-function outcomeText({ letters, settled, failed }: Settled): string {
+function outcomeText({ letters, settled, failed, stopped }: Settled): string {
   const open = letters.filter((letter) => !isSettled(letter));
   const rows = open.map(({ key, outcome, error }) => [key, outcome, cut(error ?? '')]);
-  const summary = `${grouped(settled)} of ${grouped(settled + failed)} done`;
+  const done = `${grouped(settled)} of ${grouped(settled + failed)} done`;
+  const summary = stopped === undefined ? done : `${done}; ${stoppedText(stopped)}`;
   return rows.length === 0 ? summary : `${summary}\n\n${table(['KEY', 'OUTCOME', 'WHY'], rows)}`;
 }
 

@@ -233,6 +233,40 @@ test('a redrive goes on until all are done; one that fails is shown and is exit 
   );
 });
 
+const spared = { why: 'the endpoint is left alone for a while', goOnInMs: 12_000 };
+
+test('a redrive waits by itself for a receiver that asks for it, and goes on', async (t) => {
+  const pages = [
+    { body: { origin: 'billing', letters: [{ key: 'a', outcome: 'redriven' }], next: 'a', stopped: spared } },
+    { body: { origin: 'billing', letters: [{ key: 'b', outcome: 'redriven' }], next: null } },
+  ];
+  const app = await openTestApp(t, { 'deadletters/redrive': pages });
+  const { code, out, err } = await app.run(['deadletters', 'redrive', 'billing', '--all', '--force']);
+  assert.deepEqual([code, out, app.sleeps], [0, '2 of 2 done', [12_000]]);
+  assert.equal(err, 'letters so far: 1\nthe endpoint is left alone for a while; going on in 12s');
+  assert.deepEqual(
+    app.seen.map(({ body }) => body),
+    [
+      { origin: 'billing', max: 500, force: true },
+      { origin: 'billing', max: 500, after: 'a', force: true },
+    ],
+  );
+});
+
+for (const [goOnInMs, then] of [
+  [null, 'once the endpoint is resumed'],
+  [300_000, 'in 5m 00s'],
+] as const) {
+  test(`a redrive that would have to wait long ends, and says to ask again ${then}`, async (t) => {
+    const stopped = { why: 'the endpoint is paused: maintenance', goOnInMs };
+    const body = { origin: 'billing', letters: [{ key: 'a', outcome: 'redriven' }], next: 'a', stopped };
+    const app = await openTestApp(t, { 'deadletters/redrive': [{ body }] });
+    const { code, out } = await app.run(['deadletters', 'redrive', 'billing', '--all']);
+    assert.deepEqual([code, app.seen.length, app.sleeps], [1, 1, []]);
+    assert.equal(out, `1 of 1 done; stopped early: the endpoint is paused: maintenance; ask again ${then}`);
+  });
+}
+
 test('letters can be named, and no more than asked for are taken', async (t) => {
   const reply = { body: { origin: 'billing', letters: [{ key: 'a', outcome: 'discarded' }], next: 'a' } };
   const app = await openTestApp(t, { 'deadletters/discard': [reply] });
@@ -272,6 +306,29 @@ test('a replay whose record is never taken waits a few times and then says where
     /orders:3 stopped at offset 7: answered 500\n {2}go on with --topic orders --partition 3 --from offset:7 --to offset:20/,
   );
   assert.deepEqual(app.sleeps, [2_000, 4_000, 8_000, 16_000]);
+});
+
+test('a replay waits for a target that asks for it, but not without end', async (t) => {
+  const left = [
+    { partition: 0, nextOffset: '7', toOffset: '20' },
+    { partition: 1, nextOffset: '3', toOffset: '9' },
+  ];
+  const failures = [{ partition: 0, offset: '7', error: 'answered 429' }];
+  const body = { ...replayed, delivered: 0, filtered: 0, continue: left, failures, stopped: spared };
+  const app = await openTestApp(t, { replay: [{ body: { ...body, delivered: 10 } }, { body }] });
+  const { code, out, err } = await app.run(replayArgs);
+  assert.equal(code, 1);
+  assert.deepEqual(app.sleeps, Array(5).fill(12_000));
+  assert.equal(
+    out,
+    `10 records delivered to https://example.com/in, 0 filtered
+orders:0 stopped at offset 7: answered 429
+  go on with --topic orders --partition 0 --from offset:7 --to offset:20
+orders:1 stopped at offset 3: the endpoint is left alone for a while
+  go on with --topic orders --partition 1 --from offset:3 --to offset:9
+stopped early: the endpoint is left alone for a while; ask again in 12s`,
+  );
+  assert.match(err, /19 to go, failing: answered 429, waiting: the endpoint is left alone for a while$/);
 });
 
 test('a problem of the app is shown in its words', async (t) => {

@@ -1,6 +1,15 @@
 import type { ReplayOutcome } from '../src/operate/replay.ts';
 import { positionForms } from '../src/operate/requests.ts';
-import { type Command, type Context, numberOf, requiredText, show, textOf } from './command.ts';
+import {
+  type Command,
+  type Context,
+  numberOf,
+  requiredText,
+  show,
+  stoppedText,
+  textOf,
+  waitMsOf,
+} from './command.ts';
 import { positionOf } from './control.ts';
 import { grouped } from './table.ts';
 
@@ -13,7 +22,9 @@ export const replay: Command = {
   summary: 'send a range of records to another endpoint',
   details: `POSITION is ${positionForms}; the range is from earliest up to latest unless given.
 Records go out in the form of the subscription and signed with its secrets; its headers and credentials are not sent.
-The live checkpoint stays. A record that is not taken is tried a few times, then its partition stops there: exit code 1.`,
+The live checkpoint stays, and the state of the subscription's own endpoint counts for nothing; its ratePerSecond and
+what the target asks for by Retry-After are kept. A record that is not taken is tried a few times, then its partition
+stops there: exit code 1.`,
   options: {
     target: { type: 'string' },
     topic: { type: 'string' },
@@ -37,7 +48,7 @@ The live checkpoint stays. A record that is not taken is tried a few times, then
   },
 };
 
-/** Asks again until nothing is left, or what is left failed in every wait. */
+/** Asks again until nothing is left, or what is left failed in every wait, or the target asks for a long one. */
 async function replayAll(context: Context, request: object): Promise<ReplayOutcome> {
   let delivered = 0;
   let filtered = 0;
@@ -45,29 +56,35 @@ async function replayAll(context: Context, request: object): Promise<ReplayOutco
   let parts: ReplayOutcome['continue'] | undefined;
   for (;;) {
     const outcome = await context.api.post<ReplayOutcome>('replay', { ...request, continue: parts });
+    const { stopped } = outcome;
     delivered += outcome.delivered;
     filtered += outcome.filtered;
     const stuck = outcome.failures.length > 0 && outcome.failures.length === outcome.continue.length;
     const moved = outcome.delivered + outcome.filtered > 0;
-    failedInARow = stuck && !moved ? failedInARow + 1 : 0;
-    const waitMs = stuck ? waitsMs[failedInARow] : 0;
-    if (outcome.continue.length === 0 || waitMs === undefined) return { ...outcome, delivered, filtered };
+    failedInARow = (stuck || stopped) && !moved ? failedInARow + 1 : 0;
+    const askedMs = stopped === undefined ? 0 : waitMsOf(stopped);
+    const backoffMs = stuck ? waitsMs[failedInARow] : 0;
+    const isOver = failedInARow >= waitsMs.length || askedMs === undefined || backoffMs === undefined;
+    if (outcome.continue.length === 0 || isOver) return { ...outcome, delivered, filtered };
     parts = outcome.continue;
-    const left = parts.reduce(
-      (sum, part) => sum + Number(BigInt(part.toOffset) - BigInt(part.nextOffset)),
-      0,
-    );
-    const failing = outcome.failures[0] === undefined ? '' : `, failing: ${outcome.failures[0].error}`;
-    context.progress(`${grouped(delivered)} records delivered, at most ${grouped(left)} to go${failing}`);
-    await context.clock.sleep(waitMs);
+    context.progress(progressText(outcome, delivered));
+    await context.clock.sleep(Math.max(askedMs, backoffMs));
   }
 }
 
-function textOfOutcome({ topic, url, delivered, filtered, failures, continue: left }: ReplayOutcome): string {
-  const stopped = failures.map(({ partition, offset, error }) => {
-    const to = left.find((part) => part.partition === partition)?.toOffset;
-    return `${topic}:${partition} stopped at offset ${offset}: ${error}\n  go on with --topic ${topic} --partition ${partition} --from offset:${offset} --to offset:${to}`;
+function progressText({ continue: parts, failures, stopped }: ReplayOutcome, delivered: number): string {
+  const left = parts.reduce((sum, part) => sum + Number(BigInt(part.toOffset) - BigInt(part.nextOffset)), 0);
+  const failing = failures[0] === undefined ? '' : `, failing: ${failures[0].error}`;
+  const waiting = stopped === undefined ? '' : `, waiting: ${stopped.why}`;
+  return `${grouped(delivered)} records delivered, at most ${grouped(left)} to go${failing}${waiting}`;
+}
+
+function textOfOutcome(outcome: ReplayOutcome): string {
+  const { topic, url, delivered, filtered, failures, continue: left, stopped } = outcome;
+  const lines = left.map(({ partition, nextOffset, toOffset }) => {
+    const error = failures.find((failure) => failure.partition === partition)?.error ?? stopped?.why ?? '';
+    return `${topic}:${partition} stopped at offset ${nextOffset}: ${error}\n  go on with --topic ${topic} --partition ${partition} --from offset:${nextOffset} --to offset:${toOffset}`;
   });
   const done = `${grouped(delivered)} records delivered to ${url}, ${grouped(filtered)} filtered`;
-  return [done, ...stopped].join('\n');
+  return [done, ...lines, ...(stopped === undefined ? [] : [stoppedText(stopped)])].join('\n');
 }

@@ -25,7 +25,7 @@ export function composeOperate(
   const subscriptions = new Map(
     [...deliveries.subscriptions].map(([name, { settings, delivery }]) => [
       name,
-      { topics: settings.topics, settings, delivery },
+      { topics: settings.topics, settings, limits: settings.endpoint, delivery },
     ]),
   );
   return (name, request, { report }) =>

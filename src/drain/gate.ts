@@ -100,6 +100,14 @@ export class Gate {
     return !(this.#probeIsOut || isProbeDue(endpoint, nowMs));
   }
 
+  /** When the next attempt may begin, as far as is known here; `Infinity`: once somebody resumes the endpoint. */
+  get opensAtMs(): number {
+    const nowMs = this.#options.clock.now();
+    const { state, probeAtMs } = this.#state();
+    if (state === 'active') return nowMs + this.#waitMs(nowMs);
+    return state === 'broken' ? probeAtMs : Number.POSITIVE_INFINITY;
+  }
+
   /** A mark to give with what is read of the state from here on. */
   get mark(): number {
     return this.#learnt;

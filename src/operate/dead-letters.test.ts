@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createOperateWorld, tryAgain } from '../../test/support/operate-world.ts';
+import type { EndpointLimits } from '../drain/gate.ts';
 import { discardDeadLetters, getDeadLetter, listDeadLetters, redriveDeadLetters } from './dead-letters.ts';
+import { pause } from './endpoint-control.ts';
 
 const attempt = { atMs: 1, latencyMs: 2, status: 422, answer: 'no' };
 
@@ -10,8 +12,8 @@ function payloadOf(offset: number): string {
   return JSON.stringify({ ...place, key: 'k', value: '{}', timestampMs: '5' });
 }
 
-async function worldWithLetters(count: number) {
-  const world = createOperateWorld();
+async function worldWithLetters(count: number, limits: Partial<EndpointLimits> = {}) {
+  const world = createOperateWorld(limits);
   for (let index = 0; index < count; index += 1) {
     const letter = { origin: 'billing', id: `id-${index}`, topic: 'orders', payload: payloadOf(index) };
     const reason = { code: 'delivery.refused', message: 'answered 422' };
@@ -179,6 +181,100 @@ test('letters of the way in are produced again', async () => {
     { key: 'b', outcome: 'redriven' },
   ]);
   assert.deepEqual(produced, ['bad', 'good']);
+});
+
+test('while an endpoint is paused nothing is redriven, unless that is forced', async () => {
+  const world = await worldWithLetters(2);
+  await pause(world.options, { subscription: 'billing', why: 'maintenance' });
+  await assert.rejects(redriveDeadLetters(world.options, many), {
+    code: 'operate.endpoint-stopped',
+    message:
+      'the endpoint is paused: maintenance; resume billing first, or redrive all the same: --force, or "force": true',
+  });
+  assert.equal(world.delivery.requests.length, 0);
+  const one = { origin: 'billing', keys: ['k0'], force: true };
+  const { letters } = await redriveDeadLetters(world.options, one);
+  assert.deepEqual(letters, [{ key: 'k0', outcome: 'redriven' }]);
+  assert.equal((await world.options.checkpoints.readEndpoint('billing'))?.endpoint.state, 'paused');
+  await redriveDeadLetters(world.options, { origin: 'ingest:orders', max: 1 });
+});
+
+test('a pause ends a redrive that is under way, and the answer says where to go on', async () => {
+  const world = await worldWithLetters(3);
+  world.delivery.answer = ([record]) => {
+    if (record?.offset === 0n) void pause(world.options, { subscription: 'billing', why: 'wait' });
+    return undefined;
+  };
+  const attempt = world.delivery.attempt.bind(world.delivery);
+  world.delivery.attempt = async (...given) => {
+    await world.clock.advance(3_000);
+    return attempt(...given);
+  };
+  const { letters, ...rest } = await redriveDeadLetters(world.options, many);
+  assert.deepEqual(
+    letters.map(({ key }) => key),
+    ['k0', 'k1'],
+    'it is noticed within seconds',
+  );
+  const stopped = { why: 'the endpoint is paused: wait', goOnInMs: null };
+  assert.deepEqual(rest, { origin: 'billing', next: 'k1', stopped });
+  const more = await redriveDeadLetters(world.options, { ...many, after: 'k1' });
+  assert.deepEqual(more, { origin: 'billing', letters: [], next: 'k1', stopped });
+  assert.equal(await stateOf(world, 'k2'), 'open');
+});
+
+test('letters are redriven no faster than the endpoint may be called', async () => {
+  const world = await worldWithLetters(4, { ratePerSecond: 2 });
+  const redriving = redriveDeadLetters(world.options, many);
+  const sent = [];
+  for (let passedMs = 0; passedMs <= 1_500; passedMs += 500) {
+    await world.clock.advance(passedMs === 0 ? 0 : 500);
+    sent.push(world.delivery.requests.length);
+  }
+  assert.deepEqual(sent, [1, 2, 3, 4]);
+  assert.equal((await redriving).letters.length, 4);
+});
+
+test('a receiver that asks for a wait ends the redrive, and the answer says for how long', async () => {
+  const world = await worldWithLetters(3);
+  const { clock, delivery } = world;
+  const error = 'answered 429';
+  delivery.answer = () => {
+    const waitUntilMs = clock.now() + 12_000;
+    return { kind: 'retry', atMs: waitUntilMs, error, endpoint: 'failing', waitUntilMs };
+  };
+  assert.deepEqual(await redriveDeadLetters(world.options, many), {
+    origin: 'billing',
+    letters: [{ key: 'k0', outcome: 'failed', error }],
+    next: 'k0',
+    stopped: {
+      why: 'the endpoint is left alone for a while, as Retry-After or ratePerSecond asks',
+      goOnInMs: 12_000,
+    },
+  });
+});
+
+test('a redrive that fails all the time breaks the circuit for everybody, and later one letter probes', async () => {
+  const breaker = { failureRatio: 1, attemptsMin: 3, openMs: 30_000, openMsMax: 60_000 };
+  const world = await worldWithLetters(6, { breaker });
+  world.delivery.answer = () => tryAgain;
+  const { letters, next, stopped } = await redriveDeadLetters(world.options, many);
+  assert.deepEqual([letters.length, next, stopped?.goOnInMs], [3, 'k2', 30_000]);
+  assert.match(stopped?.why ?? '', /^the endpoint is broken: /);
+  await assert.rejects(redriveDeadLetters(world.options, many), { code: 'operate.endpoint-stopped' });
+
+  await world.clock.advance(30_000);
+  world.delivery.answer = () => undefined;
+  assert.equal((await redriveDeadLetters(world.options, many)).letters.length, 6);
+  assert.equal((await world.options.checkpoints.readEndpoint('billing'))?.endpoint.state, 'active');
+});
+
+test('a letter that is answered 410 disables the endpoint, and the others are left alone', async () => {
+  const world = await worldWithLetters(2);
+  world.delivery.answer = () => ({ kind: 'disable', error: 'answered 410' });
+  const { letters, stopped } = await redriveDeadLetters(world.options, many);
+  assert.deepEqual(letters, [{ key: 'k0', outcome: 'failed', error: 'answered 410' }]);
+  assert.deepEqual(stopped, { why: 'the endpoint is disabled: answered 410', goOnInMs: null });
 });
 
 test('a call that takes long stops in time and says where to go on, and so to the end', async () => {

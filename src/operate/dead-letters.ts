@@ -1,9 +1,10 @@
 import type { DeadLetter, DeadLetterEntry, DeadLetterState } from '../events/dead-letter.ts';
+import { createGatedDelivery, type Stopped } from './gated-delivery.ts';
 import { isoOf } from './iso-time.ts';
 import type { OperateOptions } from './ports.ts';
 import { OperateError } from './problem.ts';
 import { claimLetter, redriveLetter } from './redrive.ts';
-import type { ChooseDeadLettersRequest, ListDeadLettersRequest } from './requests.ts';
+import type { DiscardRequest, ListDeadLettersRequest, RedriveRequest } from './requests.ts';
 
 /** No letter is begun on after this; with an attempt's timeout on top it is well below the platform's 230 s. */
 const budgetMs = 60_000;
@@ -23,6 +24,8 @@ export interface LettersOutcome {
   readonly origin: string;
   readonly letters: readonly LetterOutcome[];
   readonly next: string | null;
+  /** Why the others were not tried, where that is not for want of time. */
+  readonly stopped?: Stopped;
 }
 
 /** A letter as a list shows it; its time is RFC 3339. */
@@ -68,19 +71,32 @@ export async function getDeadLetter(
   return { ...found.letter, key, state: found.state };
 }
 
-/** Tries letters again, now and one after another; what fails stays open, with the attempt added. */
-export function redriveDeadLetters(
+/**
+ * Tries letters again, now and one after another; what fails stays open, with the attempt added. A subscription's
+ * endpoint is spared what the drain spares it; only `force` passes over its state.
+ *
+ * @throws {OperateError} `endpoint-stopped` when no letter can be tried.
+ */
+export async function redriveDeadLetters(
   options: OperateOptions,
-  choice: ChooseDeadLettersRequest,
+  choice: RedriveRequest,
 ): Promise<LettersOutcome> {
-  return forEachChosen(options, choice, (key) => redriveLetter(options, choice.origin, key));
+  const { origin, after, force: ownState = false } = choice;
+  const subscription = options.subscriptions.get(origin);
+  const delivery = subscription && createGatedDelivery(options, { ...subscription, name: origin, ownState });
+  const redriven = await forEachChosen(
+    options,
+    choice,
+    async (key) => (await delivery?.stopped()) ?? redriveLetter(options, { origin, key, delivery }),
+  );
+  const { letters, stopped } = redriven;
+  if (stopped === undefined || letters.length > 0 || after !== undefined) return redriven;
+  const message = `${stopped.why}; resume ${origin} first, or redrive all the same: --force, or "force": true`;
+  throw new OperateError('endpoint-stopped', message);
 }
 
 /** Gives letters up for good. They stay readable. */
-export function discardDeadLetters(
-  options: OperateOptions,
-  choice: ChooseDeadLettersRequest,
-): Promise<LettersOutcome> {
+export function discardDeadLetters(options: OperateOptions, choice: DiscardRequest): Promise<LettersOutcome> {
   const { deadLetters, report } = options;
   return forEachChosen(options, choice, async (key) => {
     const { origin } = choice;
@@ -94,8 +110,8 @@ export function discardDeadLetters(
 
 async function forEachChosen(
   options: OperateOptions,
-  { origin, keys, max = 0, after }: ChooseDeadLettersRequest,
-  work: (key: string) => Promise<LetterOutcome>,
+  { origin, keys, max = 0, after }: DiscardRequest,
+  work: (key: string) => Promise<LetterOutcome | Stopped>,
 ): Promise<LettersOutcome> {
   const untilMs = options.clock.now() + budgetMs;
   const letters: LetterOutcome[] = [];
@@ -107,7 +123,9 @@ async function forEachChosen(
     for (const key of page) {
       // The key before this one is where to go on.
       if (options.clock.now() >= untilMs) return { origin, letters, next: last ?? '' };
-      letters.push(await work(key));
+      const outcome = await work(key);
+      if ('why' in outcome) return { origin, letters, next: last ?? '', stopped: outcome };
+      letters.push(outcome);
       last = key;
     }
     if (keys !== undefined || page.length === 0) return { origin, letters, next: null };

@@ -8,10 +8,11 @@ import type { OperateOptions } from './ports.ts';
 import { OperateError, problem } from './problem.ts';
 import { replay } from './replay.ts';
 import {
-  chooseDeadLettersRequest,
+  discardRequest,
   getDeadLetterRequest,
   listDeadLettersRequest,
   pauseRequest,
+  redriveRequest,
   replayRequest,
   resumeRequest,
   seekRequest,
@@ -38,8 +39,8 @@ const operations = {
   seek: operation(seekRequest, seek),
   listDeadLetters: operation(listDeadLettersRequest, listDeadLetters),
   getDeadLetter: operation(getDeadLetterRequest, getDeadLetter),
-  redriveDeadLetters: operation(chooseDeadLettersRequest, redriveDeadLetters),
-  discardDeadLetters: operation(chooseDeadLettersRequest, discardDeadLetters),
+  redriveDeadLetters: operation(redriveRequest, redriveDeadLetters),
+  discardDeadLetters: operation(discardRequest, discardDeadLetters),
   replay: operation(replayRequest, replay),
   testEvent: operation(testEventRequest, testEvent),
 } satisfies Record<string, Operation>;

@@ -1,4 +1,5 @@
 import type { Delivery, DeliverySettings, OpenDelivery } from '../delivery/deliver.ts';
+import type { EndpointLimits } from '../drain/gate.ts';
 import type { CheckpointStore, RecordLog } from '../drain/ports.ts';
 import type { DeadLetter, DeadLetterStore } from '../events/dead-letter.ts';
 import type { OutboxStore } from '../ingest/outbox-ports.ts';
@@ -31,6 +32,8 @@ export interface OperateOptions {
 export interface OperatedSubscription {
   readonly topics: readonly string[];
   readonly settings: DeliverySettings;
+  /** What its endpoint is spared. */
+  readonly limits: EndpointLimits;
   /** Its way to its own endpoint, which others use too. */
   readonly delivery: Delivery;
 }

@@ -1,7 +1,7 @@
-import type { Delivery } from '../delivery/deliver.ts';
 import type { Verdict } from '../delivery/verdict.ts';
-import type { Attempt, DeadLetter } from '../events/dead-letter.ts';
+import type { DeadLetter } from '../events/dead-letter.ts';
 import type { LetterOutcome } from './dead-letters.ts';
+import type { GatedAttempt, GatedDelivery, Stopped } from './gated-delivery.ts';
 import { isoOf } from './iso-time.ts';
 import type { OperateOptions } from './ports.ts';
 import { recordOf } from './record-payload.ts';
@@ -9,7 +9,7 @@ import { recordOf } from './record-payload.ts';
 interface Tried {
   readonly outcome: 'redriven' | 'failed' | 'filtered';
   readonly error?: string;
-  readonly attempt?: Attempt;
+  readonly gated?: GatedAttempt;
 }
 
 /**
@@ -32,25 +32,36 @@ export async function claimLetter(
   return { key, outcome: 'busy', error };
 }
 
-/** Tries one letter again: a subscription's at its endpoint, any other by producing it once more. */
+/**
+ * Tries one letter again: a subscription's at its endpoint, any other by producing it once more. Where the endpoint
+ * takes nothing now, the letter stays as it was.
+ */
 export async function redriveLetter(
   options: OperateOptions,
-  origin: string,
-  key: string,
-): Promise<LetterOutcome> {
-  const { deadLetters, subscriptions, report } = options;
+  {
+    origin,
+    key,
+    delivery,
+  }: { readonly origin: string; readonly key: string; readonly delivery: GatedDelivery | undefined },
+): Promise<LetterOutcome | Stopped> {
+  const { deadLetters, report } = options;
   const refused = await claimLetter(options, origin, key);
   if (refused !== undefined) return refused;
   const found = await deadLetters.get(origin, key);
   if (found === undefined) return notOpen(key);
-  const delivery = subscriptions.get(origin)?.delivery;
-  let tried: Tried;
+  let tried: Tried | Stopped;
   if (delivery !== undefined) tried = await deliverLetter(delivery, found.letter);
   else if (isOfTheWayIn(origin)) tried = await produceLetter(options, found.letter);
   else tried = { outcome: 'failed', error: `there is no subscription "${origin}" any more; discard it` };
-  const { outcome, error, attempt } = tried;
+  if ('why' in tried) {
+    await deadLetters.settle(origin, key, { state: 'open' });
+    return tried;
+  }
+  const { outcome, error, gated } = tried;
   const state = outcome === 'redriven' ? 'redriven' : 'open';
-  await deadLetters.settle(origin, key, { state, attempts: attempt === undefined ? [] : [attempt] });
+  await deadLetters.settle(origin, key, { state, attempts: gated === undefined ? [] : [gated.attempt] });
+  // The letter comes first: what was delivered is noted even when the endpoint's state cannot be stored.
+  await gated?.leave();
   report.warn('operate.redrive', { origin, key, outcome, error });
   return { key, outcome, ...(error !== undefined && { error }) };
 }
@@ -60,7 +71,10 @@ function isOfTheWayIn(origin: string): boolean {
   return origin.startsWith('ingest:') || origin.startsWith('outbox:');
 }
 
-async function deliverLetter(delivery: Delivery, { payload, attempts = [] }: DeadLetter): Promise<Tried> {
+async function deliverLetter(
+  delivery: GatedDelivery,
+  { payload, attempts = [] }: DeadLetter,
+): Promise<Tried | Stopped> {
   const record = recordOf(payload);
   if (typeof record === 'string') return { outcome: 'failed', error: record };
   const preparation = await delivery.prepare(record);
@@ -68,9 +82,10 @@ async function deliverLetter(delivery: Delivery, { payload, attempts = [] }: Dea
     return { outcome: 'filtered', error: "the subscription's filter takes it out now; discard it" };
   }
   if (preparation.kind === 'failed') return { outcome: 'failed', error: preparation.reason.message };
-  const { attempt, verdict } = await delivery.attempt([preparation.prepared], attempts.length);
-  const error = failureOf(verdict);
-  return error === undefined ? { outcome: 'redriven', attempt } : { outcome: 'failed', error, attempt };
+  const gated = await delivery.attempt([preparation.prepared], attempts.length);
+  if ('why' in gated) return gated;
+  const error = failureOf(gated.verdict);
+  return error === undefined ? { outcome: 'redriven', gated } : { outcome: 'failed', error, gated };
 }
 
 async function produceLetter({ produceAgain }: OperateOptions, letter: DeadLetter): Promise<Tried> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createOperateWorld, tryAgain } from '../../test/support/operate-world.ts';
 import { SluiceError } from '../shared/error.ts';
+import { pause } from './endpoint-control.ts';
 import { replay } from './replay.ts';
 import type { ReplayRequest } from './requests.ts';
 
@@ -190,4 +191,37 @@ test('a private address that the subscription may reach, a replay may reach too'
   const { options, opened } = worldOf(1);
   await replay(options, { ...all, url: 'https://10.1.2.3/in' });
   assert.equal(opened[0]?.endpoint.url, 'https://10.1.2.3/in');
+});
+
+test('a replay is no faster than the subscription may be, and goes on while its own endpoint is paused', async () => {
+  const { options, elsewhere, clock, log } = createOperateWorld({ ratePerSecond: 2 });
+  for (const partition of [0, 1]) for (let index = 0; index < 6; index += 1) log.append('orders', partition);
+  await pause(options, { subscription: 'billing', why: 'maintenance' });
+  const replaying = replay(options, all);
+  const sent = [];
+  for (let passedMs = 0; passedMs <= 1_500; passedMs += 500) {
+    await clock.advance(passedMs === 0 ? 0 : 500);
+    sent.push(elsewhere.requests.length);
+  }
+  assert.deepEqual(sent, [1, 2, 3, 4], 'both partitions together, three records a request');
+  assert.equal((await replaying).delivered, 12);
+});
+
+test('a target that asks for a wait stops all partitions, and the answer says where and when to go on', async () => {
+  const { options, elsewhere, clock, log } = createOperateWorld({ connectionsMax: 1 });
+  for (const partition of [0, 1]) for (let index = 0; index < 6; index += 1) log.append('orders', partition);
+  elsewhere.answer = () => {
+    if (elsewhere.requests.length < 3) return undefined;
+    const waitUntilMs = clock.now() + 20_000;
+    return { kind: 'retry', atMs: waitUntilMs, error: 'answered 429', endpoint: 'failing', waitUntilMs };
+  };
+  const outcome = await replay(options, all);
+  assert.equal(outcome.delivered, 6);
+  assert.deepEqual(outcome.failures, [{ partition: 0, offset: '3', error: 'answered 429' }]);
+  assert.equal(outcome.stopped?.goOnInMs, 20_000);
+  assert.deepEqual(
+    outcome.continue.map(({ nextOffset }) => nextOffset),
+    ['3', '3'],
+  );
+  assert.equal(await options.checkpoints.readEndpoint('billing'), undefined, 'it is another endpoint');
 });

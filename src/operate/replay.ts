@@ -1,9 +1,10 @@
-import type { Delivery, PreparedRecord } from '../delivery/deliver.ts';
+import type { PreparedRecord } from '../delivery/deliver.ts';
 import type { TopicRecord } from '../events/record.ts';
 import { forEachLimited } from '../shared/concurrency.ts';
 import { describeError, SluiceError } from '../shared/error.ts';
 import { settingsElsewhere } from './elsewhere.ts';
 import { offsetOf } from './find-offset.ts';
+import { createGatedDelivery, type GatedDelivery, type Stopped } from './gated-delivery.ts';
 import type { OperatedSubscription, OperateOptions } from './ports.ts';
 import { OperateError } from './problem.ts';
 import { failureOf } from './redrive.ts';
@@ -36,6 +37,8 @@ export interface ReplayOutcome {
     readonly offset: string;
     readonly error: string;
   }[];
+  /** Why the partitions of `continue` that have not failed stand still, where that is not for want of time. */
+  readonly stopped?: Stopped;
 }
 
 interface Part {
@@ -46,17 +49,19 @@ interface Part {
 
 interface Run {
   readonly options: OperateOptions;
-  readonly delivery: Delivery;
+  readonly delivery: GatedDelivery;
   readonly topic: string;
   readonly untilMs: number;
   delivered: number;
   filtered: number;
   readonly failures: ReplayOutcome['failures'][number][];
+  stopped: Stopped | undefined;
 }
 
 /**
- * Sends records of a range to another URL, each partition in its order, as the subscription would send them. The
- * live checkpoints are neither read nor written. A record that is not taken stops its partition.
+ * Sends records of a range to another URL, each partition in its order, as the subscription would send them, and no
+ * faster. The live checkpoints and the state of the subscription's own endpoint are neither read nor written. A record
+ * that is not taken stops its partition; a target that asks for a wait, or is gone, stops all of them.
  */
 export async function replay(options: OperateOptions, request: ReplayRequest): Promise<ReplayOutcome> {
   const subscription = subscriptionNamed(options, request.subscription);
@@ -65,14 +70,17 @@ export async function replay(options: OperateOptions, request: ReplayRequest): P
   if ('refused' in settings) throw new OperateError('refused-target', `${request.url} ${settings.refused}`);
   const parts = request.continue?.map((part) => ({ ...part })) ?? (await rangeOf(options, topic, request));
   const untilMs = options.clock.now() + budgetMs;
-  const delivery = await options.openDelivery(settings);
-  const run: Run = { options, delivery, topic, untilMs, delivered: 0, filtered: 0, failures: [] };
+  const opened = await options.openDelivery(settings);
+  const target = { ...subscription, name: request.subscription, delivery: opened, ownState: true };
+  const delivery = createGatedDelivery(options, target);
+  const counts = { delivered: 0, filtered: 0, failures: [], stopped: undefined };
+  const run: Run = { options, delivery, topic, untilMs, ...counts };
   try {
     await forEachLimited(parts, partitionsMax, (part) => replayPartition(run, part));
   } finally {
-    await delivery.close();
+    await opened.close();
   }
-  const { delivered, filtered, failures } = run;
+  const { delivered, filtered, failures, stopped } = run;
   // Of the target the host alone: its path and query may hold a secret.
   const { host: to } = new URL(request.url);
   options.report.warn('operate.replay', {
@@ -96,6 +104,7 @@ export async function replay(options: OperateOptions, request: ReplayRequest): P
         toOffset: toOffset.toString(),
       })),
     failures,
+    ...(stopped !== undefined && { stopped }),
   };
 }
 
@@ -191,7 +200,14 @@ async function sendTogether(run: Run, part: Part, prepared: readonly PreparedRec
   const [first] = prepared;
   const last = prepared.at(-1);
   if (first === undefined || last === undefined) return true;
-  const { verdict } = await run.delivery.attempt(prepared, 0);
+  const gated = await run.delivery.attempt(prepared, 0);
+  if ('why' in gated) {
+    part.nextOffset = first.record.offset;
+    run.stopped = gated;
+    return false;
+  }
+  const { verdict } = gated;
+  await gated.leave();
   if (verdict.kind === 'split') {
     for (const one of prepared) {
       if (!(await sendTogether(run, part, [one]))) return false;

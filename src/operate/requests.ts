@@ -81,21 +81,35 @@ export const listDeadLettersRequest = z.strictObject({
 /** The query of `GET deadletter`. */
 export const getDeadLetterRequest = z.strictObject({ origin: z.string().min(1), key: z.string().min(1) });
 
+const choice = {
+  origin: z.string().min(1),
+  keys: z.array(z.string().min(1)).min(1).max(1_000).optional(),
+  max: z.int().min(1).max(1_000).optional().describe('At most so many open letters of the origin.'),
+  after: z.string().optional().describe('Only letters whose key comes after this one.'),
+};
+
+function isOneChoice({ keys, max }: { keys?: unknown; max?: unknown }): boolean {
+  return (keys === undefined) !== (max === undefined);
+}
+
+const oneChoice = {
+  path: ['keys'],
+  message: 'must be given, or else max, to take that many open letters of the origin',
+};
+
 /**
- * The body of `POST deadletters/redrive` and `/discard`: letters of one origin, those of the keys, or so many open
- * ones, the oldest key first.
+ * The body of `POST deadletters/discard`: letters of one origin, those of the keys, or so many open ones, the oldest
+ * key first.
  */
-export const chooseDeadLettersRequest = z
+export const discardRequest = z.strictObject(choice).refine(isOneChoice, oneChoice);
+
+/** The body of `POST deadletters/redrive`: letters are chosen as by {@link discardRequest}. */
+export const redriveRequest = z
   .strictObject({
-    origin: z.string().min(1),
-    keys: z.array(z.string().min(1)).min(1).max(1_000).optional(),
-    max: z.int().min(1).max(1_000).optional().describe('At most so many open letters of the origin.'),
-    after: z.string().optional().describe('Only letters whose key comes after this one.'),
+    ...choice,
+    force: z.boolean().optional().describe('Also while the endpoint is paused, disabled or broken.'),
   })
-  .refine((choice) => (choice.keys === undefined) !== (choice.max === undefined), {
-    path: ['keys'],
-    message: 'must be given, or else max, to take that many open letters of the origin',
-  });
+  .refine(isOneChoice, oneChoice);
 
 /** The body of `POST replay`. */
 export const replayRequest = z.strictObject({
@@ -126,8 +140,10 @@ export const testEventRequest = z.strictObject({
 export type SeekRequest = z.output<typeof seekRequest>;
 /** {@link listDeadLettersRequest}, read. */
 export type ListDeadLettersRequest = z.output<typeof listDeadLettersRequest>;
-/** {@link chooseDeadLettersRequest}, read. */
-export type ChooseDeadLettersRequest = z.output<typeof chooseDeadLettersRequest>;
+/** {@link discardRequest}, read. */
+export type DiscardRequest = z.output<typeof discardRequest>;
+/** {@link redriveRequest}, read. */
+export type RedriveRequest = z.output<typeof redriveRequest>;
 /** {@link replayRequest}, read. */
 export type ReplayRequest = z.output<typeof replayRequest>;
 /** {@link testEventRequest}, read. */

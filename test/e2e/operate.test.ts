@@ -124,7 +124,12 @@ test('a refused record becomes a dead letter, which is shown, redriven and done'
   assert.equal(refused.code, 1);
   assert.match(refused.out, /answered 422/);
   cloud.sink.behave(path, {});
-  assert.equal((await sluice('deadletters', 'redrive', 'all', key)).code, 0);
+  await sluice('pause', 'all', '--why', 'maintenance');
+  const paused = await sluice('deadletters', 'redrive', 'all', key);
+  assert.equal(paused.code, 1);
+  assert.match(paused.err, /the endpoint is paused: maintenance; resume all first, or .*--force/);
+  assert.equal((await sluice('deadletters', 'redrive', 'all', key, '--force')).code, 0);
+  await sluice('resume', 'all');
   assert.equal((await sluice('deadletters', 'discard', 'all', '--all')).code, 0);
   const { out } = await sluice('deadletters', 'list', '--origin', 'all', '--state', 'all', '--json');
   const states = JSON.parse(out).letters.map(({ state }: { state: string }) => state);

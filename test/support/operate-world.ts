@@ -1,6 +1,7 @@
 import type { DeliverySettings, OpenDelivery } from '../../src/delivery/deliver.ts';
 import type { Verdict } from '../../src/delivery/verdict.ts';
 import { begin, type Checkpoint } from '../../src/drain/checkpoint.ts';
+import type { EndpointLimits } from '../../src/drain/gate.ts';
 import type { PartitionBounds, RecordLog } from '../../src/drain/ports.ts';
 import type { TopicRecord } from '../../src/events/record.ts';
 import { createPace } from '../../src/operate/pace.ts';
@@ -136,8 +137,10 @@ const settings: DeliverySettings = {
   retry: { delaysMs: [1_000], refusedAttemptsMax: 3 },
 };
 
+const breaker = { failureRatio: 0.5, attemptsMin: 20, openMs: 30_000, openMsMax: 600_000 };
+
 /** What operations work on, in memory: the topic `orders` of two partitions, read by the subscription `billing`. */
-export function createOperateWorld() {
+export function createOperateWorld(limits: Partial<EndpointLimits> = {}) {
   const clock = createManualClock();
   const log = createFakeLog();
   log.create('orders', 2);
@@ -152,6 +155,7 @@ export function createOperateWorld() {
         {
           topics: ['orders'],
           settings,
+          limits: { connectionsMax: 64, breaker, ...limits },
           delivery,
         },
       ],
