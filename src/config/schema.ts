@@ -157,11 +157,11 @@ const drainSchema = z
     ),
     partitionsMax: count(8, 256, 'Partitions walked at once.'),
     pageRecords: count(1_000, 10_000, 'Most records asked for in one read; fewer where they are large.'),
-    windowRecords: count(
-      1_000,
-      100_000,
-      'Records of one partition that are under way or delivered since its checkpoint: the most that a crash delivers again.',
-    ),
+    windowRecords: z
+      .exactOptional(z.int().min(1).max(100_000))
+      .describe(
+        'Records of one partition that are under way or delivered since its checkpoint: the most that a crash delivers again. Without it, for each subscription twice what it may have under way (maxInFlight times recordsMax of its form; ordering partition: once recordsMax), but at least 1000.',
+      ),
   })
   .describe('The way out: the timer-driven walk from checkpoints to webhooks.');
 

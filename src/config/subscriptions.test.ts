@@ -65,6 +65,14 @@ test('a subscription is its topics and an endpoint; the rest has defaults', () =
   assert.equal(retry.refusedAttemptsMax, 3);
 });
 
+test('all that may be under way has room to be parked twice over, unless a bound is given', () => {
+  const endpoint = { url: 'https://hooks.example/in' };
+  const boundOf = (entry: object) => parse({ endpoint, ...entry })?.parkedMax;
+  assert.equal(boundOf({ form: { kind: 'batch' } }), 3_200);
+  assert.equal(boundOf({ form: { kind: 'array', recordsMax: 10_000 } }), 100_000);
+  assert.equal(boundOf({ form: { kind: 'batch' }, parkedMax: 5 }), 5);
+});
+
 test('everything that can be said is understood', () => {
   const subscription = parse({
     filter: { prefix: { type: 'order.' } },

@@ -11,6 +11,24 @@ import { header } from './sources.ts';
 
 /** An entry of `subscriptions`. */
 export function subscriptionSchema(fields: Fields) {
+  return entrySchema(fields).transform(({ parkedMax, ...entry }) => ({
+    ...entry,
+    parkedMax: parkedMax ?? parkedMaxOf(entry),
+  }));
+}
+
+const parkedMaxMin = 1_000;
+const parkedMaxMax = 100_000;
+
+/** Room for everything that is under way, should it fail, while as much again is parked. */
+function parkedMaxOf({ maxInFlight, form }: Pick<z.output<EntrySchema>, 'maxInFlight' | 'form'>): number {
+  const recordsMax = typeof form === 'string' ? 1 : form.recordsMax;
+  return Math.min(Math.max(2 * maxInFlight * recordsMax, parkedMaxMin), parkedMaxMax);
+}
+
+type EntrySchema = ReturnType<typeof entrySchema>;
+
+function entrySchema(fields: Fields) {
   return z.strictObject({
     topics: z.array(z.string().regex(topicName, topicNameRule)).min(1).describe('Topics to read.'),
     start: z
@@ -24,7 +42,11 @@ export function subscriptionSchema(fields: Fields) {
         'key: records of one key go out in order, and one that fails is parked with those behind it. partition: all of a partition in order, and one that fails holds it. none: in any order.',
       ),
     maxInFlight: count(16, 1_024, 'Deliveries under way at once for one partition; ordering partition: one.'),
-    parkedMax: count(1_000, 100_000, 'Records of one partition that may be parked; at the bound it waits.'),
+    parkedMax: z
+      .exactOptional(z.int().min(1).max(parkedMaxMax))
+      .describe(
+        'Records of one partition that may be parked; what is under way has its room there, so at the bound it waits. Without it, twice maxInFlight times recordsMax of the form, but at least 1000.',
+      ),
     dataLoss: z
       .enum(['skip', 'halt'])
       .default('skip')

@@ -166,6 +166,27 @@ test('at the bound of finished ranges a batch takes all that moves the position 
   assert.ok(requests.length <= 250, `${requests.length} requests`);
 });
 
+test('unless a window is configured, all the requests that may be under way fit into it', async () => {
+  for (const [ordering, underWay] of [
+    ['none', 16],
+    ['partition', 1],
+  ] as const) {
+    const world = batchWorld({
+      batch: { recordsMax: 100 },
+      subscription: { ordering, maxInFlight: 16, parkedMax: 10_000 },
+      limits: { pageRecords: 1_000 },
+      answer: () => world.clock.sleep(1_000).then(() => undefined),
+    });
+    world.topics.add('orders', 0, numbers(4_000));
+    const running = world.run();
+    await world.clock.advance(999);
+    assert.equal(world.requests.length, underWay, ordering);
+    await world.clock.advance(59_000);
+    await running;
+    assert.equal(world.delivered.length, 4_000);
+  }
+});
+
 test('a batch is never larger than the window or the room for parked records', async () => {
   const small = batchWorld({ limits: { pageRecords: 100, windowRecords: 2 } });
   small.topics.add('orders', 0, numbers(5));

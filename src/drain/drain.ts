@@ -38,8 +38,11 @@ export interface DrainLimits {
   readonly partitionsMax: number;
   /** Most records asked for in one read. */
   readonly pageRecords: number;
-  /** Records of one partition that may be under way or finished without being stored so: what a crash repeats. */
-  readonly windowRecords: number;
+  /**
+   * Records of one partition that may be under way or finished without being stored so: what a crash repeats. Without
+   * it, twice what a subscription may have under way, within bounds.
+   */
+  readonly windowRecords?: number;
 }
 
 /** What one run needs. */
@@ -78,6 +81,10 @@ export interface Drain {
 
 /** How long a partition that has more to do is walked before others get their turn. */
 const turnMs = 15_000;
+
+/** Bounds of a window that is not configured. */
+const windowRecordsMin = 1_000;
+const windowRecordsMax = 100_000;
 
 const nothingToDo: ItemResult = {
   end: 'nothing-to-do',
@@ -174,11 +181,19 @@ async function walkAndTell(
     stored,
     bounds,
     leaseMs,
+    windowRecords: limits.windowRecords ?? windowRecordsOf(subscription),
   });
   const { end, delivered, filtered, parked, deadLettered } = result;
   const durationMs = clock.now() - startedAtMs;
   run.report.info('drain.walked', { ...place, end, delivered, filtered, parked, deadLettered, durationMs });
   return result;
+}
+
+/** While one half of it is under way, the other may wait to be stored. */
+function windowRecordsOf({ ordering, maxInFlight, delivery }: Subscription): number {
+  const requests = ordering === 'partition' ? 1 : maxInFlight;
+  const windowRecords = 2 * requests * delivery.batch.recordsMax;
+  return Math.min(Math.max(windowRecords, windowRecordsMin), windowRecordsMax);
 }
 
 /** A walk may have read beyond the end that the plan has seen. */

@@ -6,7 +6,7 @@ import type { World } from './world.ts';
 /** What one instance is configured with. */
 export interface Configuration {
   readonly subscriptions: readonly SubscriptionPlan[];
-  readonly drain: DrainLimits;
+  readonly drain: Required<DrainLimits>;
 }
 
 /** What instances are configured with: a new configuration comes with a start, while others still run the old one. */

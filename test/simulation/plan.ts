@@ -26,7 +26,7 @@ export interface Plan {
   readonly ingest: IngestPlan;
   /** How drains are started: all in the timer's run, or one message a partition. */
   readonly drainMode: 'inline' | 'queue';
-  readonly drain: DrainLimits;
+  readonly drain: Required<DrainLimits>;
   readonly subscriptions: readonly SubscriptionPlan[];
 }
 

@@ -102,7 +102,6 @@ export const worldLimits: DrainLimits = {
   leaseMs: 10_000,
   partitionsMax: 4,
   pageRecords: 3,
-  windowRecords: 1_000,
 };
 export const attemptMs = 2_000;
 
