@@ -163,7 +163,7 @@ test('at the bound of finished ranges a batch takes all that moves the position 
   await clock.advance(4_000);
   await running;
   assert.equal(delivered.length, 2_000);
-  assert.ok(requests.length <= 250, `${requests.length} requests`);
+  assert.ok(requests.length <= 260, `${requests.length} requests`);
 });
 
 test('unless a window is configured, all the requests that may be under way fit into it', async () => {

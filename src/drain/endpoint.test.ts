@@ -6,6 +6,7 @@ import {
   createDrainWorld,
   type WorldOptions,
 } from '../../test/support/drain-world.ts';
+import { createMemoryCheckpointStore } from '../storage/memory/checkpoint-store.ts';
 import { activeEndpoint, stopEndpoint } from './endpoint-state.ts';
 
 const breaker = { failureRatio: 0.5, attemptsMin: 4, openMs: 30_000, openMsMax: 100_000 };
@@ -98,11 +99,13 @@ test('a receiver that is gone is disabled; nothing is lost, and a resume goes on
   assert.deepEqual(delivered, ['0@0', '0@1', '0@2', '0@3']);
 });
 
-test('a pause takes hold of a walk that is under way', async () => {
+/** A walk of attempts of a second each, during one of which the endpoint is paused. */
+function pausedWorld(during: bigint, options: WorldOptions = {}) {
   const world = createDrainWorld({
+    ...options,
     subscription: { ordering: 'partition' },
     answer: async ([record]) => {
-      if (record?.offset === 2n) {
+      if (record?.offset === during) {
         const paused = stopEndpoint(activeEndpoint('audit', 0), 'paused', { why: 'asked to', nowMs: 0 });
         await world.checkpoints.createEndpoint(paused);
       }
@@ -111,10 +114,28 @@ test('a pause takes hold of a walk that is under way', async () => {
     },
   });
   world.topics.add('orders', 0, [...Array(60).keys()]);
+  return world;
+}
+
+test('a pause takes hold of a walk that is under way, within five seconds of the last look', async () => {
+  const world = pausedWorld(2n);
   await world.run();
-  assert.ok(world.delivered.length <= 9, `${world.delivered.length} went out`);
+  assert.equal(world.delivered.length, 5);
   assert.equal((await world.position())?.lease, null);
   assert.equal((await world.position())?.nextOffset, BigInt(world.delivered.length));
+});
+
+test('an answer about the endpoint that was long under way is as old as the question', async () => {
+  const checkpoints = createMemoryCheckpointStore();
+  const { list } = checkpoints;
+  checkpoints.list = async (subscription) => {
+    const standing = await list(subscription);
+    await world.clock.advance(3_000);
+    return standing;
+  };
+  const world = pausedWorld(1n, { checkpoints });
+  await world.run();
+  assert.equal(world.delivered.length, 2, 'attempts begin at seconds 3 and 4; at 5 it is looked at anew');
 });
 
 test('of all walks no more attempts are under way than the endpoint has connections, and none starves', async () => {

@@ -35,14 +35,20 @@ export interface GateOptions {
 /** `refused`: no attempt now. A `probe` decides whether a broken endpoint is back. */
 export type Admission = 'attempt' | 'probe' | 'refused';
 
+/** When the state was asked for, and what was known then. */
+export interface Mark {
+  readonly learnt: number;
+  readonly atMs: number;
+}
+
 interface Waiter {
   readonly visitor: object;
   readonly resolve: (admission: Admission) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** The state is read anew after this, so that a pause takes hold of a walk that is under way. */
-const refreshMs = 5_000;
+/** Nobody is let in on a state that was asked for longer ago, so that a pause takes hold of walks that are under way. */
+const knownMsMax = 5_000;
 /** For so long a walk waits for the rate limit or a `Retry-After`; for longer waits it ends. */
 const waitMsMax = 5_000;
 /** A probe that is out belongs to its run for this long after the longest attempt. */
@@ -61,7 +67,7 @@ export class Gate {
   readonly #options: GateOptions;
   readonly #breaker: Breaker;
   #stored: StoredEndpoint | undefined;
-  #readAtMs = Number.NEGATIVE_INFINITY;
+  #askedAtMs = Number.NEGATIVE_INFINITY;
   /** Counts what was learnt of the state, so that an answer asked for before is known to be old. */
   #learnt = 0;
   #refreshing: Promise<void> | undefined;
@@ -109,30 +115,24 @@ export class Gate {
   }
 
   /** A mark to give with what is read of the state from here on. */
-  get mark(): number {
-    return this.#learnt;
+  get mark(): Mark {
+    return { learnt: this.#learnt, atMs: this.#options.clock.now() };
   }
 
   /** Takes in the state as it was read after `mark` was had. */
-  learn(stored: StoredEndpoint | undefined, mark: number): void {
-    if (mark !== this.#learnt) return;
+  learn(stored: StoredEndpoint | undefined, { learnt, atMs }: Mark): void {
+    if (learnt !== this.#learnt) return;
     this.#set(stored);
-    this.#readAtMs = this.#options.clock.now();
+    this.#askedAtMs = atMs;
     this.#letIn();
   }
 
-  /** Whether the state is older than it should be, and nobody is reading it. */
-  isStale(): boolean {
-    return this.#refreshing === undefined && this.#options.clock.now() - this.#readAtMs >= refreshMs;
-  }
-
-  /** Reads the state if it is old. @throws what the store throws. */
+  /** Reads the state if it is old, once for all who ask meanwhile. @throws what the store throws. */
   async refresh(): Promise<void> {
-    if (this.isStale()) {
-      this.#refreshing = this.#read().finally(() => {
-        this.#refreshing = undefined;
-      });
-    }
+    if (!this.#isOld()) return;
+    this.#refreshing ??= this.#read().finally(() => {
+      this.#refreshing = undefined;
+    });
     await this.#refreshing;
   }
 
@@ -153,9 +153,9 @@ export class Gate {
 
   /** Asks for one attempt. Whoever is not refused must {@link leave}. @throws what the store throws. */
   enter(visitor: object): Admission | Promise<Admission> {
-    if (this.#waiters.length === 0 && this.#mayAttempt() && this.#waitMs(this.#options.clock.now()) === 0) {
-      return this.#begin();
-    }
+    const nowMs = this.#options.clock.now();
+    const first = this.#waiters.length === 0 && !this.#isOld();
+    if (first && this.#mayAttempt() && this.#waitMs(nowMs) === 0) return this.#begin();
     return new Promise((resolve, reject) => {
       this.#waiters.push({ visitor, resolve, reject });
       this.#letIn();
@@ -196,7 +196,7 @@ export class Gate {
     const refused = this.#waiters.filter((waiter) => waiter.visitor === visitor);
     if (refused.length === 0) return;
     this.#waiters = this.#waiters.filter((waiter) => waiter.visitor !== visitor);
-    for (const { resolve } of refused) resolve('refused');
+    for (const waiter of refused) refuse(waiter);
     this.#letIn();
   }
 
@@ -210,6 +210,10 @@ export class Gate {
     return this.#apply((endpoint) =>
       isStopped(endpoint) ? undefined : stopEndpoint(endpoint, state, { why, nowMs }),
     );
+  }
+
+  #isOld(): boolean {
+    return this.#options.clock.now() - this.#askedAtMs >= knownMsMax;
   }
 
   async #read(): Promise<void> {
@@ -237,12 +241,19 @@ export class Gate {
     this.#alarm?.abort(noLongerNeeded);
     this.#alarm = undefined;
     while (this.#waiters.length > 0 && this.#change === undefined) {
-      if (this.isShut()) this.#refuseAll();
+      if (this.isShut()) this.#turnAway(refuse);
       else if (this.probing) this.#letProberIn();
       if (this.#waiters.length === 0 || !this.#mayAttempt()) return;
       const waitMs = this.#waitMs(this.#options.clock.now());
       if (waitMs > 0) {
         this.#ringAfter(waitMs);
+        return;
+      }
+      if (this.#isOld()) {
+        this.refresh().then(
+          () => this.#letIn(),
+          (error: unknown) => this.#turnAway((waiter) => waiter.reject(error)),
+        );
         return;
       }
       this.#waiters.shift()?.resolve(this.#begin());
@@ -258,10 +269,10 @@ export class Gate {
     );
   }
 
-  #refuseAll(): void {
-    const refused = this.#waiters;
+  #turnAway(tell: (waiter: Waiter) => void): void {
+    const waiters = this.#waiters;
     this.#waiters = [];
-    for (const { resolve } of refused) resolve('refused');
+    for (const waiter of waiters) tell(waiter);
   }
 
   #letProberIn(): void {
@@ -269,7 +280,7 @@ export class Gate {
     const index = this.#waiters.findIndex(({ visitor }) => visitor === this.#prober);
     const [waiter] = index === -1 ? [] : this.#waiters.splice(index, 1);
     if (waiter === undefined) {
-      this.#refuseAll();
+      this.#turnAway(refuse);
       return;
     }
     this.#probeIsOut = true;
@@ -394,6 +405,10 @@ export class Gate {
     this.#tokensAtMs = nowMs;
     return Math.max(askedMs, this.#tokens >= 1 ? 0 : Math.ceil(((1 - this.#tokens) * 1000) / rate));
   }
+}
+
+function refuse({ resolve }: Waiter): void {
+  resolve('refused');
 }
 
 /** What becomes of a state; undefined: it stays. */

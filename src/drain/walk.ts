@@ -71,7 +71,7 @@ export interface WalkOptions extends HoldingOptions {
   readonly windowRecords: number;
 }
 
-/** A walk looks so often, at least, whether the endpoint was paused. */
+/** A walk looks so often, at least, whether there is something to do. */
 const lookAgainMs = 5_000;
 /** Parked records are read one by one, so a request holds no more of them. */
 const parkedTogetherMax = 16;
@@ -233,12 +233,6 @@ class Walk implements Course {
 
   #step(): void {
     const { gate } = this.#options;
-    if (gate.isStale()) {
-      gate.refresh().then(
-        () => this.#wake.call(),
-        (error: unknown) => this.#fail(error),
-      );
-    }
     if (gate.isShut()) {
       this.stop('endpoint-closed');
       return;

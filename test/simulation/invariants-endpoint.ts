@@ -5,13 +5,23 @@ import { placesOf } from './places.ts';
 import type { Entity, TablesModel, TableWrite } from './tables.ts';
 import type { World } from './world.ts';
 
-/** The state is read anew every 5 s; reading may take as long as the client of tables tries. */
-const knownWithinMs = 60_000;
+/** No attempt begins on a state that was asked for longer ago. */
+const knownMsMax = 5_000;
+/** Where nothing delays them, the two writes by which a lease may have to be renewed between the look and the attempt. */
+const renewedWithinMs = 600;
 
 /** The right to send one request to a broken endpoint, which whoever takes the probe has. */
 interface Probe {
   readonly owner: string;
   used: boolean;
+}
+
+/** What is known of the states of endpoints, by subscription. */
+interface EndpointsSeen {
+  readonly tables: TablesModel;
+  readonly probes: ReadonlyMap<string, Probe>;
+  /** When the state became what it is. */
+  readonly changedMs: ReadonlyMap<string, number>;
 }
 
 interface Models {
@@ -24,14 +34,18 @@ interface Models {
 export function watchEndpoints(world: World, models: Models): void {
   const { tables, endpoints, configurations } = models;
   const probes = new Map<string, Probe>();
+  const changedMs = new Map<string, number>();
   const underway = new Map<string, number>();
   const sentMs = new Map<string, number[]>();
   tables.onWrite((write) => {
-    if (write.table === 'checkpoints' && write.after?.rowKey === 'endpoint') sawState(world, probes, write);
+    if (write.table !== 'checkpoints' || write.after?.rowKey !== 'endpoint') return;
+    const { partitionKey, state } = write.after;
+    if (state !== (write.before?.state ?? 'active')) changedMs.set(partitionKey, world.nowMs());
+    sawState(world, probes, write);
   });
   endpoints.onSent((sent) => {
     if (sent.caller.name.startsWith(operatorName)) return;
-    checkState(world, tables, probes, sent);
+    checkState(world, { tables, probes, changedMs }, sent);
     checkRate(world, sent, sentMs);
     const { subscriptions } = configurations.of(sent.caller.name);
     const { maxInFlight = 0 } = subscriptions.find(({ name }) => name === sent.subscription) ?? {};
@@ -60,21 +74,25 @@ function sawState(world: World, probes: Map<string, Probe>, { before, after, wri
   );
 }
 
-/** Once everybody had the time to look, a stopped endpoint is left alone, and a broken one gets one probe at a time. */
+/** As soon as everybody must have looked, a stopped endpoint is left alone, and a broken one gets one probe at a time. */
 function checkState(
   world: World,
-  tables: TablesModel,
-  probes: ReadonlyMap<string, Probe>,
-  { subscription, caller }: Sent,
+  { tables, probes, changedMs }: EndpointsSeen,
+  { subscription, caller, request }: Sent,
 ): void {
-  const endpoint = tables.row('checkpoints', subscription, 'endpoint');
-  if (endpoint === undefined || endpoint.state === 'active') return;
-  const { state, sinceMs } = endpoint;
+  const state = tables.row('checkpoints', subscription, 'endpoint')?.state ?? 'active';
+  if (state === 'active') return;
   const probe = probes.get(subscription);
   const isProbe = state === 'broken' && probe?.owner === caller.name && !probe.used;
   if (isProbe) probe.used = true;
-  const longMs = world.nowMs() - Number(sinceMs) - world.plan.skewMs;
-  if (isProbe || longMs < knownWithinMs || world.nowMs() - caller.thawedMs < knownWithinMs) return;
+  const { plan, nowMs } = world;
+  const longMs = nowMs() - (changedMs.get(subscription) ?? 0);
+  // A renewal that takes longer than the lease comes too late for an attempt.
+  const leaseMs = Math.max(plan.drain.leaseMs, request.timeoutMs * 2);
+  const isDelayed =
+    Object.keys(plan.faults).some((fault) => fault.startsWith('tables ')) ||
+    nowMs() - caller.thawedMs < leaseMs;
+  if (isProbe || longMs <= knownMsMax + (isDelayed ? leaseMs : renewedWithinMs)) return;
   world.violated(
     state === 'broken' ? 'a broken endpoint is left alone' : 'a stop takes hold',
     `${subscription} has been ${state} for ${longMs} ms, and ${caller.name} sends`,

@@ -173,8 +173,8 @@ export const mutantsOut: readonly Mutant[] = [
   {
     name: 'state of the endpoint not read anew',
     file: 'src/drain/gate.ts',
-    text: 'this.#options.clock.now() - this.#readAtMs >= refreshMs;',
-    by: 'this.#readAtMs === Number.NEGATIVE_INFINITY;',
+    text: 'this.#options.clock.now() - this.#askedAtMs >= knownMsMax;',
+    by: 'this.#askedAtMs === Number.NEGATIVE_INFINITY;',
   },
   {
     name: 'broken endpoint probed before its time',
