@@ -123,7 +123,6 @@ async function finish(triggers: readonly Trigger[], invoker: Invoker, log: HostL
     log.write('Host.Startup', 'warning', `Some invocations did not end within ${drainTimeoutMs} ms`);
   const { lifetimeHookData, appHookData } = workerApp;
   await runHooks(workerApp.hooks.appTerminate, { hookData: lifetimeHookData, appHookData });
-  await invoker.close();
 }
 
 /** Gives each function that is not disabled to its kind of trigger; `factories` are by binding type in lower case. */

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { createDeadlines } from './deadlines.ts';
 import { HostError } from './host-error.ts';
 import { sendRpcResponse, toRpcRequest } from './http-message.ts';
 import { compileRoute, type RouteMatcher, type RouteParams, splitPath } from './http-route.ts';
@@ -7,6 +6,7 @@ import { type Exchange, keyOf, receiveBody, send } from './http-server.ts';
 import { calledByApi } from './invoke.ts';
 import type { AppFunction } from './load-app.ts';
 import { createRequestGate } from './request-gate.ts';
+import { createTimeLimit } from './time-limit.ts';
 import type { TriggerFactory } from './trigger.ts';
 
 interface Route {
@@ -31,7 +31,7 @@ const answerTimeoutMs = 230_000;
  */
 export const httpTrigger: TriggerFactory = ({ clock, settings, keys, invoke }) => {
   const routes: Route[] = [];
-  const deadlines = createDeadlines({ clock, limitMs: answerTimeoutMs });
+  const withinLimit = createTimeLimit({ clock, limitMs: answerTimeoutMs });
   const gate = createRequestGate({
     concurrentMax: settings.concurrentRequestsMax,
     outstandingMax: settings.outstandingRequestsMax,
@@ -41,17 +41,15 @@ export const httpTrigger: TriggerFactory = ({ clock, settings, keys, invoke }) =
     const { request, response } = exchange;
     const body = await receiveBody(exchange);
     if (!body) return;
-    const result = await deadlines
-      .bound(
-        invoke(fn, {
-          data: { http: toRpcRequest(exchange, params, body) },
-          reason: calledByApi,
-          traceParent: headerOf(request.headers.traceparent),
-          traceState: headerOf(request.headers.tracestate),
-        }),
-        () => new HostError(`no answer within ${answerTimeoutMs} ms`),
-      )
-      .catch(() => undefined);
+    const invoked = invoke(fn, {
+      data: { http: toRpcRequest(exchange, params, body) },
+      reason: calledByApi,
+      traceParent: headerOf(request.headers.traceparent),
+      traceState: headerOf(request.headers.tracestate),
+    });
+    const tooLate = () => new HostError(`no answer within ${answerTimeoutMs} ms`);
+    // `invoke` never rejects; only the limit does.
+    const result = await withinLimit(invoked, tooLate).catch(() => undefined);
     if (!result) send(response, 504);
     else if (result.ok) sendRpcResponse(response, result.response.returnValue);
     else send(response, 500);
@@ -79,7 +77,6 @@ export const httpTrigger: TriggerFactory = ({ clock, settings, keys, invoke }) =
       }
       return undefined;
     },
-    stop: () => deadlines.close(),
   };
 };
 

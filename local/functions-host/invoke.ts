@@ -8,11 +8,11 @@ import type {
   RpcInvocationResponse,
   RpcTypedData,
 } from './core-types.ts';
-import { createDeadlines } from './deadlines.ts';
 import { HostError } from './host-error.ts';
 import type { HostLog } from './host-log.ts';
 import type { AppFunction } from './load-app.ts';
 import type { WriteOutputs } from './queue-output.ts';
+import { createTimeLimit } from './time-limit.ts';
 import { programmingModelOf, runHooks, workerApp } from './worker-app.ts';
 
 /** What a trigger gives to the function it starts. */
@@ -41,7 +41,6 @@ export interface Invoker {
   readonly invoke: Invoke;
   /** Waits until nothing runs, or `limitMs` is over; true when nothing runs. */
   drain(limitMs: number): Promise<boolean>;
-  close(): Promise<void>;
 }
 
 /** The reason the host gives for HTTP and admin calls. */
@@ -65,7 +64,8 @@ export function createInvoker(options: {
   readonly writeOutputs: WriteOutputs;
 }): Invoker {
   const { clock, log, functionTimeoutMs, writeOutputs } = options;
-  const deadlines = createDeadlines({ clock, limitMs: functionTimeoutMs });
+  const withinLimit = createTimeLimit({ clock, limitMs: functionTimeoutMs });
+  let underWay = 0;
 
   const invoke: Invoke = async (fn, invocation) => {
     const id = randomUUID();
@@ -80,18 +80,21 @@ export function createInvoker(options: {
       log.write(category, 'information', `Trigger Details: ${invocation.details}`);
     const ended = (outcome: string) =>
       `Executed 'Functions.${fn.name}' (${outcome}, Id=${id}, Duration=${Math.round(clock.now() - startMs)}ms)`;
+    underWay += 1;
     try {
       const run = async () => {
         const response = await runOnce(fn, invocation, id, log);
         await writeOutputs(fn, response);
         return response;
       };
-      const response = await deadlines.bound(run(), () => timeoutError(fn, functionTimeoutMs));
+      const response = await withinLimit(run(), () => timeoutError(fn, functionTimeoutMs));
       log.write(category, 'information', ended('Succeeded'));
       return { ok: true, response };
     } catch (error) {
       log.write(category, 'error', `${ended('Failed')}\n${inspect(error)}`);
       return { ok: false, error };
+    } finally {
+      underWay -= 1;
     }
   };
 
@@ -99,10 +102,9 @@ export function createInvoker(options: {
     invoke,
     drain: async (limitMs) => {
       const endMs = clock.now() + limitMs;
-      while (deadlines.count() > 0 && clock.now() < endMs) await clock.sleep(drainPollMs);
-      return deadlines.count() === 0;
+      while (underWay > 0 && clock.now() < endMs) await clock.sleep(drainPollMs);
+      return underWay === 0;
     },
-    close: () => deadlines.close(),
   };
 }
 
