@@ -78,10 +78,12 @@ export interface TopicLog {
   read(topic: string, partition: number, request: ReadRequest): Page;
   /** Removes the records below `beforeOffset`, as retention does: `earliest` becomes `beforeOffset`. */
   deleteRecords(topic: string, partition: number, beforeOffset: bigint): void;
-  /** Everything a partition holds, for counting. */
-  allRecords(topic: string, partition: number): LogRecord[];
+  /** Everything a topic holds, or one partition of it, for counting. A topic that is not there holds nothing. */
+  allRecords(topic: string, partition?: number): LogRecord[];
   close(): void;
 }
+
+const everything: ReadRequest = { offset: 0n, countMax: Infinity, bytesMax: Infinity };
 
 interface Topic extends TopicInfo {
   readonly retention: Retention;
@@ -171,10 +173,10 @@ export function openLog(options: { path: string; clock: Clock }): TopicLog {
     range: (name, partition) => find(name, partition).range(),
     read: (name, partition, request) => find(name, partition).read(request),
     deleteRecords: (name, partition, beforeOffset) => find(name, partition).deleteBefore(beforeOffset),
-    allRecords: (name, number) => {
-      const partition = find(name, number);
-      const all = { offset: partition.range().earliest, countMax: Infinity, bytesMax: Infinity };
-      return partition.read(all).records;
+    allRecords: (name, partition) => {
+      const { partitionCount = 0 } = topics.get(name) ?? {};
+      const numbers = partition === undefined ? [...Array(partitionCount).keys()] : [partition];
+      return numbers.flatMap((number) => find(name, number).read(everything).records);
     },
     close: () => database.close(),
   };

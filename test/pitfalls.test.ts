@@ -449,7 +449,7 @@ async function openLog(t: TestContext, options: Parameters<typeof openTestProxy>
   return {
     clock,
     write: createWriteRecords({ client, report: silentLog }),
-    ids: () => proxy.log.allRecords('orders', 0).map(({ value }) => JSON.parse(value ?? '').id as string),
+    ids: () => proxy.log.allRecords('orders').map(({ value }) => JSON.parse(value).id as string),
   };
 }
 

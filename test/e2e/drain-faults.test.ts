@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -8,12 +8,13 @@ import { startAzurite } from '../../local/azurite.ts';
 import type { HostProcess } from '../../local/host-process.ts';
 import type { Delivery, SinkAnswer } from '../../local/webhook-sink.ts';
 import { activeEndpoint } from '../../src/drain/endpoint-state.ts';
+import { webhookIdOf } from '../../src/events/record.ts';
 import { Secret } from '../../src/shared/secret.ts';
 import { createTableCheckpointStore } from '../../src/storage/table/checkpoint-store.ts';
 import { createTableDeadLetters } from '../../src/storage/table/dead-letters.ts';
 import { openTable } from '../../src/storage/table/open-table.ts';
 import { seededRandom } from '../support/seeded-random.ts';
-import { openTestCloud, patienceMs } from '../support/test-cloud.ts';
+import { openTestCloud, patienceMs, usualConfig } from '../support/test-cloud.ts';
 
 /** Hosts that drain at once, in both modes, and how often one of them is killed. */
 const hostModes = ['inline', 'queue', 'queue'] as const;
@@ -50,9 +51,8 @@ after(async () => {
 });
 
 /** One subscription in each ordering, impatient, so that a round of faults takes a second and not a day. */
-async function writeConfig(mode: Mode): Promise<string> {
-  const config = JSON.parse(await readFile('test/e2e/bridge.config.json', 'utf8'));
-  config.subscriptions = Object.fromEntries(
+function writeConfig(mode: Mode): Promise<string> {
+  const subscriptions = Object.fromEntries(
     orderings.map((ordering) => [
       ordering,
       {
@@ -71,7 +71,7 @@ async function writeConfig(mode: Mode): Promise<string> {
       },
     ]),
   );
-  config.drain = {
+  const drain = {
     mode,
     cron: '* * * * * *',
     leaseMs: 2_500,
@@ -79,9 +79,7 @@ async function writeConfig(mode: Mode): Promise<string> {
     windowRecords,
     partitionsMax: 12,
   };
-  const path = join(dir, `${mode}.config.json`);
-  await writeFile(path, JSON.stringify(config));
-  return path;
+  return cloud.writeConfig({ ...usualConfig, subscriptions, drain });
 }
 
 /** What was answered 2xx, by subscription and then by record, in the order in which it was. */
@@ -160,10 +158,7 @@ async function buried(ordering: Ordering): Promise<Set<string>> {
 
 function recordsOf(partition: number): { id: string; key: string | null }[] {
   const records = cloud.log.allRecords(topic, partition);
-  return records.map(({ offset, key }) => ({
-    id: `${topic.replaceAll('.', '~')}_${partition}_${offset}`,
-    key,
-  }));
+  return records.map(({ offset, key }) => ({ id: webhookIdOf({ topic, partition, offset }), key }));
 }
 
 /** The ids that are neither delivered nor among the dead letters. */

@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { afterEach, beforeEach, test } from 'node:test';
 import { QueueServiceClient } from '@azure/storage-queue';
 import type { Delivery } from '../../local/webhook-sink.ts';
-import { openTestCloud, patienceMs } from '../support/test-cloud.ts';
+import { openTestCloud, patienceMs, usualConfig } from '../support/test-cloud.ts';
 
 const cloud = await openTestCloud();
 const path = '/all';
@@ -15,20 +12,11 @@ const partitionCount = 3;
 const modes = ['inline', 'queue'] as const;
 type Mode = (typeof modes)[number];
 
-const dir = await mkdtemp(join(tmpdir(), 'sluice-'));
-after(() => rm(dir, { recursive: true, force: true }));
-
-function configOf(mode: Mode): string {
-  return join(dir, `${mode}.json`);
+function writeConfig(mode: Mode): Promise<string> {
+  return cloud.writeConfig({ ...usualConfig, drain: { ...usualConfig.drain, mode } });
 }
+const configs = { inline: await writeConfig('inline'), queue: await writeConfig('queue') };
 
-before(async () => {
-  const config = JSON.parse(await readFile('test/e2e/bridge.config.json', 'utf8'));
-  for (const mode of modes) {
-    const text = JSON.stringify({ ...config, drain: { ...config.drain, mode } });
-    await writeFile(configOf(mode), text);
-  }
-});
 beforeEach(() => {
   cloud.log.createTopic({ name: topic, partitionCount, replicationFactor: 1, properties: {} });
 });
@@ -52,7 +40,7 @@ function append(perPartition: number): void {
 let prefixes = 0;
 function settingsFor(mode: Mode) {
   prefixes += 1;
-  return { BRIDGE_CONFIG: configOf(mode), TABLE_PREFIX: `test${prefixes}` };
+  return { BRIDGE_CONFIG: configs[mode], TABLE_PREFIX: `test${prefixes}` };
 }
 
 function accepted(deliveries: readonly Delivery[] = cloud.sink.deliveries(path)): Delivery[] {

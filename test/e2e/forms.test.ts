@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import type { IncomingHttpHeaders } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type CloudEventV1, HTTP } from 'cloudevents';
 import type { HostProcess } from '../../local/host-process.ts';
 import type { Delivery } from '../../local/webhook-sink.ts';
-import { openTestCloud, patienceMs } from '../support/test-cloud.ts';
+import { openTestCloud, patienceMs, usualConfig } from '../support/test-cloud.ts';
 
 const cloud = await openTestCloud();
-const dir = await mkdtemp(join(tmpdir(), 'sluice-'));
 const topic = 'orders.v1';
 const recordsMax = 5;
 
@@ -38,6 +34,17 @@ const subscriptions = {
 };
 type Name = keyof typeof subscriptions;
 
+const { all } = usualConfig.subscriptions;
+const config = {
+  ...usualConfig,
+  subscriptions: Object.fromEntries(
+    Object.entries(subscriptions).map(([name, { form, auth }]) => [
+      name,
+      { ...all, topics: [topic], form, endpoint: { ...all.endpoint, url: `\${SINK_URL}/${name}`, auth } },
+    ]),
+  ),
+};
+
 const events = Array.from({ length: 12 }, (_, number) => ({
   specversion: '1.0',
   id: `e${String(number).padStart(2, '0')}`,
@@ -57,32 +64,15 @@ before(async () => {
     topic,
     events.map((event, index) => ({ partition: index % 2, key: null, value: JSON.stringify(event) })),
   );
-  const path = join(dir, 'bridge.config.json');
-  await writeFile(path, await configText());
   host = await cloud.startHost({
     settings: {
-      BRIDGE_CONFIG: path,
+      BRIDGE_CONFIG: await cloud.writeConfig(config),
       ENDPOINT_SECRET: 'p4ss',
       TOKEN_URL: `${cloud.issuer.authority}/oauth2/v2.0/token`,
     },
   });
 });
-after(async () => {
-  await host.stop();
-  await rm(dir, { recursive: true, force: true });
-});
-
-async function configText(): Promise<string> {
-  const config = JSON.parse(await readFile('test/e2e/bridge.config.json', 'utf8'));
-  const { all } = config.subscriptions;
-  config.subscriptions = Object.fromEntries(
-    Object.entries(subscriptions).map(([name, { form, auth }]) => [
-      name,
-      { ...all, topics: [topic], form, endpoint: { ...all.endpoint, url: `\${SINK_URL}/${name}`, auth } },
-    ]),
-  );
-  return JSON.stringify(config);
-}
+after(() => host.stop());
 
 /** What the CloudEvents SDK reads. */
 function read(headers: IncomingHttpHeaders, body: string): CloudEventV1<unknown>[] {

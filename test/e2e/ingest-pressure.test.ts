@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, afterEach, test } from 'node:test';
+import { readFile } from 'node:fs/promises';
+import { afterEach, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { openTestCloud, patienceMs } from '../support/test-cloud.ts';
+import { openTestCloud, patienceMs, usualConfig } from '../support/test-cloud.ts';
 
 const topic = 'orders.v1';
 const inFlightRequestsMax = 8;
@@ -16,14 +14,19 @@ const latencyMs = 1_000;
 const retryAfterSeconds = '1';
 
 const cloud = await openTestCloud();
-const dir = await mkdtemp(join(tmpdir(), 'sluice-'));
-after(() => rm(dir, { recursive: true, force: true }));
+/** The usual configuration with little room. */
+const { ingest, limits } = usualConfig;
+const narrowConfig = {
+  ...usualConfig,
+  ingest: { ...ingest, handshake: { ...ingest.handshake, ratePerMinute } },
+  limits: { ...limits, inFlightRequestsMax, inFlightBytesMax },
+};
 
 /** Emits `rss` with the bytes that the host holds, several times a second. */
 const memory = new EventEmitter();
 const host = await cloud.startHost({
   settings: {
-    BRIDGE_CONFIG: await writeNarrowConfig(),
+    BRIDGE_CONFIG: await cloud.writeConfig(narrowConfig),
     NODE_OPTIONS: `--import ${pathToFileURL('test/support/print-memory.ts')}`,
   },
   print: (line) => {
@@ -34,16 +37,6 @@ const host = await cloud.startHost({
 assert.equal((await send('warm-up')).status, 202);
 
 afterEach(() => cloud.faults.clear());
-
-/** The usual configuration with little room. */
-async function writeNarrowConfig(): Promise<string> {
-  const config = JSON.parse(await readFile('test/e2e/bridge.config.json', 'utf8'));
-  config.ingest.handshake.ratePerMinute = ratePerMinute;
-  config.limits = { ...config.limits, inFlightRequestsMax, inFlightBytesMax };
-  const path = join(dir, 'bridge.config.json');
-  await writeFile(path, JSON.stringify(config));
-  return path;
-}
 
 async function send(id: string, bytes = 0, headers: Record<string, string> = {}) {
   const data = { customer: id, padding: 'x'.repeat(bytes) };
@@ -77,9 +70,8 @@ async function flood(ids: readonly string[], bytes = 0) {
 
 /** Ids in the log, sorted. */
 function held(prefix: string): string[] {
-  const partitions = cloud.log.topic(topic)?.partitionCount ?? 0;
-  return Array.from({ length: partitions }, (_, partition) => cloud.log.allRecords(topic, partition))
-    .flat()
+  return cloud.log
+    .allRecords(topic)
     .map(({ value }) => String(JSON.parse(value).id))
     .filter((id) => id.startsWith(prefix))
     .sort();

@@ -1,16 +1,21 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import type { HostProcess } from '../../local/host-process.ts';
 import { type Cloud, freePorts, type StartHostOptions, startCloud } from '../../local/stack.ts';
+import usualConfig from '../e2e/bridge.config.json' with { type: 'json' };
+
+export { usualConfig };
 
 /** How long a test waits for what must happen before it calls it missing. */
 export const patienceMs = 30_000;
 
 /** What stands in for Azure, for the tests of one file. */
 export interface TestCloud extends Cloud {
-  /** Starts a Functions host on the configuration of the end-to-end tests. */
+  /** Writes a configuration, and resolves with what the setting BRIDGE_CONFIG is to be. */
+  writeConfig(config: object): Promise<string>;
+  /** Starts a Functions host, on the usual configuration unless told otherwise. */
   startHost(options?: StartHostOptions): Promise<HostProcess>;
 }
 
@@ -27,8 +32,15 @@ export async function openTestCloud(): Promise<TestCloud> {
     TABLE_PREFIX: 'test',
     GITHUB_SECRET: 'test-github-secret',
   };
+  let configs = 0;
   return {
     ...cloud,
+    writeConfig: async (config) => {
+      configs += 1;
+      const path = join(dir, `bridge-${configs}.config.json`);
+      await writeFile(path, JSON.stringify(config));
+      return path;
+    },
     startHost: (options = {}) =>
       cloud.startHost({ ...options, settings: { ...settings, ...options.settings } }),
   };
