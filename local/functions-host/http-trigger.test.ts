@@ -5,41 +5,15 @@ import { createManualClock } from '../../test/support/manual-clock.ts';
 import { bodyBytesMax, listen, send } from './http-server.ts';
 import { httpTrigger } from './http-trigger.ts';
 import type { Invoke } from './invoke.ts';
+import { openTestTrigger } from './test-host.ts';
 
 /** One HTTP function named `slow` and what the host runs for it. */
 async function listenTo(t: TestContext, invoke: Invoke, options: Record<string, unknown> = {}) {
   const clock = createManualClock();
-  const trigger = httpTrigger({
-    clock,
-    invoke,
-    stateDir: '',
-    env: {},
-    keys: undefined,
-    log: { write: () => undefined },
-    settings: {
-      routePrefix: 'api',
-      concurrentRequestsMax: Number.POSITIVE_INFINITY,
-      outstandingRequestsMax: Number.POSITIVE_INFINITY,
-      functionTimeoutMs: 1,
-      logLevels: {},
-      localHttpPort: undefined,
-    },
-  });
-  t.after(() => trigger.stop?.());
-  const binding = {
-    type: 'httpTrigger',
-    direction: 'in',
-    authLevel: 'anonymous',
-    methods: ['POST'],
-    ...options,
-  } as const;
-  trigger.add({
+  const { trigger } = openTestTrigger(t, httpTrigger, {
     name: 'slow',
-    metadata: { name: 'slow', bindings: { request: binding } },
-    callback: () => undefined,
-    trigger: binding,
-    triggerName: 'request',
-    disabled: false,
+    binding: { type: 'httpTrigger', authLevel: 'anonymous', methods: ['POST'], ...options },
+    parts: { clock, invoke },
   });
   const listener = await listen({
     port: 0,

@@ -5,12 +5,12 @@ import { QueueClient } from '@azure/storage-queue';
 import { type Clock, systemClock } from '../../src/shared/clock.ts';
 import { createManualClock } from '../../test/support/manual-clock.ts';
 import { startAzuriteQueues } from '../azurite.ts';
-import type { Invocation } from './invoke.ts';
 import { createPollDelays } from './queue-listener.ts';
 import { createQueueOutputs } from './queue-output.ts';
 import { createQueueTrigger } from './queue-trigger.ts';
 import type { QueueSettings } from './settings.ts';
 import { createQueues, type Queues, type StorageQueue } from './storage-queue.ts';
+import { openTestTrigger } from './test-host.ts';
 import { drainTimeoutMs } from './trigger.ts';
 
 const azurite = await startAzuriteQueues({ port: 0 });
@@ -55,45 +55,22 @@ function createHost(
     queues?: Queues;
   },
 ) {
-  const lines: string[] = [];
-  const binding = { type: 'queueTrigger', direction: 'in', queueName: setup.queueName } as const;
   const factory = createQueueTrigger({
     queues: setup.queues ?? createQueues({ env }),
     settings: { ...defaults, ...setup.settings },
   });
-  const trigger = factory({
-    clock: setup.clock ?? systemClock,
-    stateDir: '',
-    env,
-    keys: undefined,
-    log: { write: (_category, _level, message) => lines.push(message) },
-    settings: {
-      routePrefix: 'api',
-      concurrentRequestsMax: 1,
-      outstandingRequestsMax: 1,
-      functionTimeoutMs: 1,
-      logLevels: {},
-      localHttpPort: undefined,
-    },
-    invoke: async (_fn, { data, metadata }: Invocation) => {
-      const ok = await setup.invoke(data.string ?? '', Number(metadata?.DequeueCount?.json));
-      return ok ? { ok, response: {} } : { ok, error: new Error('failed') };
-    },
-  });
-  trigger.add({
+  const { trigger, lines, stop } = openTestTrigger(t, factory, {
     name: 'work',
-    metadata: { name: 'work', bindings: { message: binding } },
-    callback: () => undefined,
-    trigger: binding,
-    triggerName: 'message',
-    disabled: false,
+    binding: { type: 'queueTrigger', queueName: setup.queueName },
+    parts: {
+      clock: setup.clock ?? systemClock,
+      env,
+      invoke: async (_fn, { data, metadata }) => {
+        const ok = await setup.invoke(data.string ?? '', Number(metadata?.DequeueCount?.json));
+        return ok ? { ok, response: {} } : { ok, error: new Error('failed') };
+      },
+    },
   });
-  let stopped: Promise<void> | undefined;
-  const stop = async () => {
-    stopped ??= trigger.stop?.();
-    await stopped;
-  };
-  t.after(stop);
   return { lines, start: () => trigger.start?.(), stop };
 }
 

@@ -1,7 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TestContext } from 'node:test';
 import { type HostOptions, startHost } from './host.ts';
+import type { Trigger, TriggerFactory, TriggerParts } from './trigger.ts';
 
 /** Where the app of the host's own tests lies. */
 export const fixtureRoot = join(import.meta.dirname, 'fixtures', 'app');
@@ -43,4 +45,49 @@ export async function startTestHost(options: Partial<HostOptions> = {}) {
       rmSync(stateDir, { recursive: true });
     },
   };
+}
+
+/** A kind of trigger with one function, which is started by `binding`, in a host that has nothing else. */
+export function openTestTrigger(
+  t: TestContext,
+  factory: TriggerFactory,
+  setup: {
+    readonly name: string;
+    readonly binding: { readonly type: string; readonly [option: string]: unknown };
+    readonly parts: Pick<TriggerParts, 'clock' | 'invoke'> & Partial<TriggerParts>;
+  },
+): { readonly trigger: Trigger; readonly lines: readonly string[]; stop(): Promise<void> } {
+  const lines: string[] = [];
+  const trigger = factory({
+    stateDir: '',
+    env: {},
+    keys: undefined,
+    log: { write: (_category, _level, message) => lines.push(message) },
+    settings: {
+      routePrefix: 'api',
+      concurrentRequestsMax: Number.POSITIVE_INFINITY,
+      outstandingRequestsMax: Number.POSITIVE_INFINITY,
+      functionTimeoutMs: 1,
+      logLevels: {},
+      localHttpPort: undefined,
+    },
+    ...setup.parts,
+  });
+  const { name } = setup;
+  const binding = { direction: 'in', ...setup.binding } as const;
+  trigger.add({
+    name,
+    metadata: { name, bindings: { input: binding } },
+    callback: () => undefined,
+    trigger: binding,
+    triggerName: 'input',
+    disabled: false,
+  });
+  let stopped: Promise<void> | undefined;
+  const stop = async () => {
+    stopped ??= trigger.stop?.();
+    await stopped;
+  };
+  t.after(stop);
+  return { trigger, lines, stop };
 }

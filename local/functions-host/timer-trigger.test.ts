@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createManualClock } from '../../test/support/manual-clock.ts';
-import type { Invocation } from './invoke.ts';
-import type { AppFunction } from './load-app.ts';
+import { openTestTrigger } from './test-host.ts';
 import { timerTrigger } from './timer-trigger.ts';
 
 const noon = Date.parse('2026-01-01T12:00:00Z');
@@ -25,43 +24,41 @@ function createTimer(
   const clock = createManualClock(setup.startMs ?? noon);
   const stateDir = setup.stateDir ?? mkdtempSync(join(tmpdir(), 'timer-'));
   const runs: { at: string; isPastDue: unknown; status: unknown }[] = [];
-  const lines: string[] = [];
-  const trigger = timerTrigger({
-    clock,
-    stateDir,
-    env: setup.env ?? {},
-    keys: undefined,
-    log: { write: (_category, _level, message) => lines.push(message) },
-    settings: {
-      routePrefix: 'api',
-      concurrentRequestsMax: 1,
-      outstandingRequestsMax: 1,
-      functionTimeoutMs: 1,
-      logLevels: {},
-      localHttpPort: undefined,
-    },
-    invoke: async (_fn: AppFunction, { data }: Invocation) => {
-      const timer = JSON.parse(data.json ?? '');
-      runs.push({ at: time(clock.now()), isPastDue: timer.IsPastDue, status: timer.ScheduleStatus });
-      await setup.work?.(clock.sleep);
-      return { ok: true, response: {} };
-    },
-  });
-  const binding = { type: 'timerTrigger', direction: 'in', ...setup.options } as const;
-  trigger.add({
+  const { trigger, lines, stop } = openTestTrigger(t, timerTrigger, {
     name: 'tick',
-    metadata: { name: 'tick', bindings: { timer: binding } },
-    callback: () => undefined,
-    trigger: binding,
-    triggerName: 'timer',
-    disabled: false,
+    binding: { type: 'timerTrigger', ...setup.options },
+    parts: {
+      clock,
+      stateDir,
+      env: setup.env ?? {},
+      invoke: async (_fn, { data }) => {
+        const timer = JSON.parse(data.json ?? '');
+        runs.push({ at: time(clock.now()), isPastDue: timer.IsPastDue, status: timer.ScheduleStatus });
+        await setup.work?.(clock.sleep);
+        return { ok: true, response: {} };
+      },
+    },
   });
   trigger.start?.();
-  t.after(async () => {
-    await trigger.stop?.();
-    rmSync(stateDir, { recursive: true, force: true });
+  t.after(() => rmSync(stateDir, { recursive: true, force: true }));
+  return { clock, runs, lines, stateDir, stop };
+}
+
+/** A host with one timer after one that was down: what ran there, and when. */
+async function runsAfterDowntime(
+  t: TestContext,
+  down: { readonly forMs: number; readonly scheduleAfter: string; readonly thenMs: number },
+) {
+  const before = createTimer(t, { options: { schedule: '0 */5 * * * *' } });
+  await before.clock.advance(6 * minuteMs);
+  await before.stop();
+  const after = createTimer(t, {
+    options: { schedule: down.scheduleAfter },
+    stateDir: before.stateDir,
+    startMs: noon + 6 * minuteMs + down.forMs,
   });
-  return { clock, runs, lines, stateDir, stop: async () => trigger.stop?.() };
+  await after.clock.advance(down.thenMs);
+  return after.runs.map(({ at, isPastDue }) => ({ at, isPastDue }));
 }
 
 const time = (timeMs: number) => new Date(timeMs).toISOString().slice(11, 19);
@@ -92,55 +89,21 @@ test('a timer fires at its times, and its function sees the schedule status', as
 });
 
 test('what was missed while the host was down becomes one run at its start, past due', async (t) => {
-  const before = createTimer(t, { options: { schedule: '0 */5 * * * *' } });
-  await before.clock.advance(6 * minuteMs);
-  await before.stop();
-
-  const after = createTimer(t, {
-    options: { schedule: '0 */5 * * * *' },
-    stateDir: before.stateDir,
-    startMs: noon + 63 * minuteMs,
-  });
-  await after.clock.advance(3 * minuteMs);
-  assert.deepEqual(
-    after.runs.map(({ at, isPastDue }) => ({ at, isPastDue })),
-    [
-      { at: '13:03:00', isPastDue: true },
-      { at: '13:05:00', isPastDue: false },
-    ],
-  );
+  const down = { forMs: 57 * minuteMs, scheduleAfter: '0 */5 * * * *', thenMs: 3 * minuteMs };
+  assert.deepEqual(await runsAfterDowntime(t, down), [
+    { at: '13:03:00', isPastDue: true },
+    { at: '13:05:00', isPastDue: false },
+  ]);
 });
 
 test('a host that starts again in time is not past due', async (t) => {
-  const before = createTimer(t, { options: { schedule: '0 */5 * * * *' } });
-  await before.clock.advance(6 * minuteMs);
-  await before.stop();
-  const after = createTimer(t, {
-    options: { schedule: '0 */5 * * * *' },
-    stateDir: before.stateDir,
-    startMs: noon + 7 * minuteMs,
-  });
-  await after.clock.advance(4 * minuteMs);
-  assert.deepEqual(
-    after.runs.map(({ at, isPastDue }) => [at, isPastDue]),
-    [['12:10:00', false]],
-  );
+  const down = { forMs: minuteMs, scheduleAfter: '0 */5 * * * *', thenMs: 4 * minuteMs };
+  assert.deepEqual(await runsAfterDowntime(t, down), [{ at: '12:10:00', isPastDue: false }]);
 });
 
 test('a schedule that was changed while the host was down is not past due', async (t) => {
-  const before = createTimer(t, { options: { schedule: '0 */5 * * * *' } });
-  await before.clock.advance(6 * minuteMs);
-  await before.stop();
-  const after = createTimer(t, {
-    options: { schedule: '0 30 * * * *' },
-    stateDir: before.stateDir,
-    startMs: noon + 63 * minuteMs,
-  });
-  await after.clock.advance(30 * minuteMs);
-  assert.deepEqual(
-    after.runs.map(({ at, isPastDue }) => [at, isPastDue]),
-    [['13:30:00', false]],
-  );
+  const down = { forMs: 57 * minuteMs, scheduleAfter: '0 30 * * * *', thenMs: 30 * minuteMs };
+  assert.deepEqual(await runsAfterDowntime(t, down), [{ at: '13:30:00', isPastDue: false }]);
 });
 
 test('a run that overruns is not overlapped, and what it made late runs once', async (t) => {
