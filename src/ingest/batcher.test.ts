@@ -61,6 +61,18 @@ test('what comes while all calls are under way travels together when one ends', 
   assert.deepEqual(await fates, [['a!'], ['b!'], ['c!']], 'each caller is answered for its own');
 });
 
+test('while all calls are under way no timer looks again and again', async () => {
+  const { calls, send, clock, settled } = setup({ callsMax: 1 });
+  void send('a');
+  await settled();
+  void send('b');
+  await settled();
+  assert.equal(clock.pendingSleeps(), 0);
+  calls[0]?.end();
+  await settled();
+  assert.deepEqual(valuesOf(calls), [['a'], ['b']]);
+});
+
 test('a call that takes long holds others up for no longer than the linger', async () => {
   const { calls, batch, send, clock, settled } = setup();
   void batch('orders', [{ value: 1 }, { value: 2 }, { value: 3 }]);

@@ -113,8 +113,9 @@ class Line<Fate> {
       pending = false;
       void this.#call(this.#take());
     }
-    if (this.#waiting.length > 0) this.#linger();
-    else this.#lingering?.abort(noLongerNeeded);
+    // Where all calls are taken, the first that ends takes what waits.
+    if (this.#waiting.length > 0 && this.#calls < callsMax) this.#linger();
+    else this.#stopLingering();
   }
 
   #isEnough(): boolean {
@@ -154,7 +155,7 @@ class Line<Fate> {
     } catch (error) {
       for (const { caller } of batch) caller.fail(error);
     } finally {
-      // Where all calls were taken, what waits may have waited for this one.
+      // Where all calls were taken, what waits has waited for this one.
       const due = this.#calls === this.#options.limits.callsMax;
       this.#calls -= 1;
       this.#underWay -= batch.length;
@@ -173,10 +174,13 @@ class Line<Fate> {
         this.#lingering = undefined;
         this.#send(true);
       },
-      () => {
-        this.#lingering = undefined;
-      },
+      () => undefined,
     );
+  }
+
+  #stopLingering(): void {
+    this.#lingering?.abort(noLongerNeeded);
+    this.#lingering = undefined;
   }
 }
 
