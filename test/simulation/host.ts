@@ -9,6 +9,8 @@ export interface Host {
   readonly instances: readonly Instance[];
   /** Sends a request to some instance. */
   request(request: EventsRequest, settle: (answer: Answer | 'broken') => void): void;
+  /** Tells of each request that an instance begins to handle; what a listener gives back is called when it ends. */
+  onRequest(listener: RequestListener): void;
   /** Runs work on some instance, as a queue trigger does; `lost`: the instance died. */
   run(
     what: string,
@@ -18,6 +20,8 @@ export interface Host {
   /** A timer: fires `run` on some instance every so often. */
   timer(name: string, everyMs: number, run: (app: App) => Promise<void>): void;
 }
+
+export type RequestListener = (instance: Instance, request: EventsRequest) => () => void;
 
 /** A singleton timer is locked by a lease of so long; whoever is frozen for longer has lost it. */
 const timerLockMs = 60_000;
@@ -32,6 +36,7 @@ interface Running {
 export function startHost(world: World, start: (instance: Instance) => Promise<App>): Host {
   const chance = world.chance('host');
   const running: Running[] = [];
+  const listeners: RequestListener[] = [];
   let started = 0;
 
   function launch(): void {
@@ -76,7 +81,9 @@ export function startHost(world: World, start: (instance: Instance) => Promise<A
         invoke(
           target,
           async ({ bridge, invocation }) => {
+            const ends = listeners.map((listener) => listener(target.instance, request));
             const answer = await bridge.ingest.receive(request, invocation());
+            for (const end of ends) end();
             world.after(chance.latencyMs(5, 300), () => settle(answer));
           },
           (error) => {
@@ -86,6 +93,8 @@ export function startHost(world: World, start: (instance: Instance) => Promise<A
         ),
       );
     },
+
+    onRequest: (listener) => listeners.push(listener),
 
     run(what, work, ended) {
       if (running.length === 0) {

@@ -2,6 +2,7 @@ import type { HttpHeaders } from '../../src/events/http-binding.ts';
 import type { Answer } from '../../src/shared/answer.ts';
 import { limits } from './app-config.ts';
 import type { Host } from './host.ts';
+import type { Instance } from './instance.ts';
 import { sources, topics } from './topics.ts';
 import { startTriggers } from './triggers.ts';
 import type { World } from './world.ts';
@@ -118,6 +119,7 @@ export function startWork(world: World, host: Host): Work {
     startProducer(`p${index}`, Math.ceil(plan.events / plan.producers));
   }
   startTriggers(world, host, book);
+  watchRoom(world, host);
 
   function startProducer(producer: string, count: number): void {
     const chance = world.chance(`producer ${producer}`);
@@ -231,6 +233,30 @@ export function startWork(world: World, host: Host): Work {
     },
     onAnswer: (listener) => listeners.push(listener),
   };
+}
+
+/** An instance has no more requests in at once, and no more bytes of them, than it is configured for. */
+function watchRoom(world: World, host: Host): void {
+  const inside = new Map<Instance, { requests: number; bytes: number }>();
+  const { inFlightRequestsMax } = world.plan.ingest;
+  host.onRequest((instance, { body }) => {
+    const now = inside.get(instance) ?? { requests: 0, bytes: 0 };
+    inside.set(instance, now);
+    // Who was turned away has left at once, so these were let in.
+    const tooMuch = now.requests > 1 && now.bytes > limits.inFlightBytesMax;
+    if (now.requests > inFlightRequestsMax || tooMuch) {
+      world.violated(
+        'limits are kept',
+        `${instance.name} has ${now.requests} requests in, ${now.bytes} bytes`,
+      );
+    }
+    now.requests += 1;
+    now.bytes += body.byteLength;
+    return () => {
+      now.requests -= 1;
+      now.bytes -= body.byteLength;
+    };
+  });
 }
 
 /** An event of which nobody has heard yet. */
