@@ -99,6 +99,10 @@ export function watchIn(witness: InWitness): void {
   const { world, log, tables, work } = witness;
   const stores: Stores = { ...witness, queued: new Map(), buried: new Set(), owners: new Map() };
   work.onAnswer((events, answer) => checkAnswer(stores, events, answer));
+  work.onTaken((event) => {
+    if (isKept(stores, event)) return;
+    world.violated('no acknowledged event is lost', `${event.name} is nowhere, and its trigger ended well`);
+  });
   tables.onWrite((write) => {
     if (write.table === 'outbox') {
       const { partitionKey } = (write.after ?? write.before) as Entity;
@@ -201,7 +205,8 @@ function isKept({ log, queued, buried }: Stores, { name }: SentEvent): boolean {
 }
 
 /** What leaves the outbox must be settled by then, and what stays there waits for its time. */
-function sawBatch({ world, log, queued, buried }: Stores, { before, after, writer }: TableWrite): void {
+function sawBatch(stores: Stores, { before, after, writer }: TableWrite): void {
+  const { world, log, tables, queued, buried } = stores;
   const left = namesOf(before);
   for (const name of left) queued.set(name, (queued.get(name) ?? 0) - 1);
   for (const name of namesOf(after)) queued.set(name, (queued.get(name) ?? 0) + 1);
@@ -209,6 +214,9 @@ function sawBatch({ world, log, queued, buried }: Stores, { before, after, write
     (name) => (queued.get(name) ?? 0) === 0 && log.of(name).length === 0 && !buried.has(name),
   );
   if (lost) world.violated('no queued event is lost', `${lost} left the outbox (${writer.name})`);
+  if (after && tables.row('outbox', ':topics', after.partitionKey) === undefined) {
+    world.violated('no queued event is lost', `no flush knows of ${after.partitionKey} (${writer.name})`);
+  }
   if (before && after && Number(before.nextAttemptMs) > writer.clock.now()) {
     world.violated('no attempt before its time', `${after.rowKey} was to wait (${writer.name})`);
   }

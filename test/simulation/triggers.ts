@@ -79,7 +79,7 @@ function startEventGrid(world: World, host: Host, book: Book): void {
       ({ bridge, invocation }) => bridge.ingest.receiveFromEventGrid(inputOf(event), invocation()),
       (how) => {
         book.finished();
-        if (how === 'done') event.acknowledgedMs ??= world.nowMs();
+        if (how === 'done') book.taken(event);
         ended(how === 'done');
       },
     );
@@ -157,7 +157,7 @@ function startSchedule(world: World, host: Host, book: Book): void {
         book.finished();
         if (how === 'lost') return;
         while ((ticks[next]?.sentMs ?? Number.POSITIVE_INFINITY) <= world.nowMs()) next += 1;
-        if (how === 'done') for (const event of due) event.acknowledgedMs ??= world.nowMs();
+        if (how === 'done') for (const event of due) book.taken(event);
       },
     );
   }

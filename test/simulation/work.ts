@@ -52,11 +52,15 @@ export interface Work {
   eventOf(source: string, id: string): SentEvent | undefined;
   /** Tells of each request that is answered. */
   onAnswer(listener: (events: readonly SentEvent[], answer: Answer) => void): void;
+  /** Tells of each event whose trigger has ended well. */
+  onTaken(listener: (event: SentEvent) => void): void;
 }
 
 /** Where all that is sent is written down. */
 export interface Book {
   add(event: SentEvent): void;
+  /** The trigger of an event has ended well. */
+  taken(event: SentEvent): void;
   /** Somebody has something to do until it is `finished`. */
   begun(): void;
   finished(): void;
@@ -83,6 +87,7 @@ export function startWork(world: World, host: Host): Work {
   const byName = new Map<string, SentEvent>();
   const bySource = new Map<string, SentEvent>();
   const listeners: ((events: readonly SentEvent[], answer: Answer) => void)[] = [];
+  const takenListeners: ((event: SentEvent) => void)[] = [];
   const { plan } = world;
   let unfinished = 0;
   const book: Book = {
@@ -90,6 +95,10 @@ export function startWork(world: World, host: Host): Work {
       events.push(event);
       byName.set(event.name, event);
       bySource.set(`${event.source} ${event.id}`, event);
+    },
+    taken(event) {
+      event.acknowledgedMs ??= world.nowMs();
+      for (const listener of takenListeners) listener(event);
     },
     begun() {
       unfinished += 1;
@@ -232,6 +241,7 @@ export function startWork(world: World, host: Host): Work {
       return unfinished === 0;
     },
     onAnswer: (listener) => listeners.push(listener),
+    onTaken: (listener) => takenListeners.push(listener),
   };
 }
 
