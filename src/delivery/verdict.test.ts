@@ -101,6 +101,12 @@ test('only 429 and 503 ask with Retry-After to leave the whole endpoint alone', 
   assert.equal(untilOf(422, '7'), undefined);
 });
 
+test('the last attempt of a record asks for as much: another record is not to be sent sooner', () => {
+  const last = verdict(answered(429, '7'), { failures: 3 });
+  assert.equal(last.kind, 'dead-letter');
+  assert.equal('waitUntilMs' in last && last.waitUntilMs, nowMs + 7_000);
+});
+
 test('a batch that is refused is split, however often it failed; any other failure is one of all its records', () => {
   for (const status of [400, 413, 422]) {
     assert.deepEqual(verdict(answered(status), { records: 2, failures: 9 }), {

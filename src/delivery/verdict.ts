@@ -18,6 +18,8 @@ export type Verdict =
       readonly kind: 'dead-letter';
       readonly reason: { readonly code: DeadLetterCode; readonly message: string };
       readonly endpoint: EndpointFault;
+      /** As in a retry: that these records get no further attempt does not spare the endpoint the next ones. */
+      readonly waitUntilMs?: number;
     }
   /** Two records or more were refused together: halve them, and try the halves at once. */
   | { readonly kind: 'split'; readonly error: string }
@@ -91,17 +93,17 @@ export function verdictOf(
   if (means === 'refused' && attempts >= retry.refusedAttemptsMax) {
     return { kind: 'dead-letter', reason: { code: 'delivery.refused', message: error }, endpoint };
   }
+  const header = outcome.kind === 'answered' ? outcome.retryAfter : undefined;
+  const askedMs = Math.min(retryAfterMs(header, nowMs) ?? 0, retryAfterMsMax);
+  const wait = means === 'overloaded' && askedMs > 0 && { waitUntilMs: nowMs + askedMs };
   const delayMs = retry.delaysMs[failures];
   if (delayMs === undefined) {
     const message = `failed ${attempts} times, the last time: ${error}`;
-    return { kind: 'dead-letter', reason: { code: 'delivery.exhausted', message }, endpoint };
+    return { kind: 'dead-letter', reason: { code: 'delivery.exhausted', message }, endpoint, ...wait };
   }
-  const header = outcome.kind === 'answered' ? outcome.retryAfter : undefined;
-  const askedMs = Math.min(retryAfterMs(header, nowMs) ?? 0, retryAfterMsMax);
   // Full jitter, so that records which failed together do not come back together.
   const atMs = nowMs + Math.max(Math.round(random() * delayMs), askedMs);
-  const waits = means === 'overloaded' && askedMs > 0;
-  return { kind: 'retry', atMs, error, endpoint, ...(waits && { waitUntilMs: nowMs + askedMs }) };
+  return { kind: 'retry', atMs, error, endpoint, ...wait };
 }
 
 function meaningOf(status: number): Meaning {

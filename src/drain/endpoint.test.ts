@@ -205,6 +205,24 @@ test('a Retry-After leaves the whole endpoint alone: a short one is waited for, 
   assert.equal((await endpoint())?.probeAtMs, clock.now() + askedMs);
 });
 
+test('a Retry-After at the last attempt of a record holds for the records behind it', async () => {
+  const { topics, run, clock, requests } = createDrainWorld({
+    subscription: { maxInFlight: 1, limits },
+    answer: ([record]) => {
+      if (record?.offset !== 0n) return undefined;
+      const reason = { code: 'delivery.exhausted', message: 'failed 1 times' } as const;
+      return { kind: 'dead-letter', reason, endpoint: 'failing', waitUntilMs: clock.now() + 2_000 };
+    },
+  });
+  topics.add('orders', 0, [0, 1]);
+  const running = run();
+  await clock.advance(1_999);
+  assert.deepEqual(requests, ['0']);
+  await clock.advance(10);
+  await running;
+  assert.deepEqual(requests, ['0', '1']);
+});
+
 test('a prober that finds nothing to send leaves the probe to others', async () => {
   const { topics, run, clock, requests, health, endpoint } = failingWorld();
   for (const partition of [0, 1, 2]) topics.add('orders', partition, [...Array(10).keys()]);

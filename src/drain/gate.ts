@@ -322,7 +322,7 @@ export class Gate {
         isStopped(endpoint) ? undefined : stopEndpoint(endpoint, 'disabled', { why: verdict.error, nowMs });
     }
     const failing = 'endpoint' in verdict && verdict.endpoint === 'failing';
-    const waitUntilMs = verdict.kind === 'retry' ? (verdict.waitUntilMs ?? 0) : 0;
+    const waitUntilMs = 'waitUntilMs' in verdict ? (verdict.waitUntilMs ?? 0) : 0;
     if (admission === 'probe') return this.#changeAfterProbe(failing, waitUntilMs, nowMs);
     if (this.#state().state !== 'active') return undefined;
 
