@@ -19,6 +19,9 @@ export interface Arrival {
 export interface Sent extends Pick<Arrival, 'subscription' | 'request' | 'caller'> {
   /** How long its caller waits for what comes of it. */
   readonly lastsMs: number;
+  /** What its caller hears then; undefined: no answer. */
+  readonly status: number | undefined;
+  readonly retryAfter: string | undefined;
 }
 
 /** The endpoints of all subscriptions, with everything that receivers do. */
@@ -34,6 +37,10 @@ export interface EndpointsModel {
 
 const serverErrors = [500, 502, 504, 408, 425];
 const clientErrors = [400, 403, 404, 409, 413, 422];
+const noAnswer: { readonly status: undefined; readonly headers: Readonly<Record<string, string>> } = {
+  status: undefined,
+  headers: {},
+};
 const successes = [200, 200, 201, 202, 204];
 
 export function createEndpoints(world: World): EndpointsModel {
@@ -57,7 +64,8 @@ export function createEndpoints(world: World): EndpointsModel {
 
     serve(subscription, request, caller) {
       const arrivesAfterMs = chance.latencyMs(10, 500);
-      const answersAfterMs = chance.latencyMs(20, 2_000);
+      const paceMs = world.plan.subscriptions.find(({ name }) => name === subscription)?.answersAfterMs ?? 0;
+      const answersAfterMs = chance.latencyMs(20, 2_000) + paceMs;
       const answer = isAway(subscription)
         ? { status: chance.oneOf([500, 503]), headers: {}, body: 'away' }
         : answerTo(world, chance, request);
@@ -71,9 +79,13 @@ export function createEndpoints(world: World): EndpointsModel {
         return answer;
       };
       /** The call is under way until just before its caller knows how it ended. */
-      const lasts = (forMs: number) => {
+      const lasts = (forMs: number, isAnswered: boolean) => {
         const lastsMs = Math.min(forMs, request.timeoutMs);
-        for (const listener of sentListeners) listener({ subscription, request, caller, lastsMs });
+        const { status, headers } = isAnswered && forMs < request.timeoutMs ? answer : noAnswer;
+        const retryAfter = headers['retry-after'];
+        for (const listener of sentListeners) {
+          listener({ subscription, request, caller, lastsMs, status, retryAfter });
+        }
         const name = `${subscription} ${caller.name}`;
         const now = (underway.get(name) ?? 0) + 1;
         underway.set(name, now);
@@ -87,19 +99,19 @@ export function createEndpoints(world: World): EndpointsModel {
 
       const refused = isAway(subscription) ? chance.happens(0.5) : world.strikes('endpoint resets');
       if (refused) {
-        lasts(arrivesAfterMs);
+        lasts(arrivesAfterMs, false);
         return { kind: 'refused', arrivesAfterMs };
       }
       if (world.strikes('endpoint stalls')) {
         // What stalls on its way may still arrive, long after everybody has given it up.
         const lateMs = chance.happens(0.5) ? chance.integer(0, 40_000) : arrivesAfterMs;
-        lasts(request.timeoutMs);
+        lasts(request.timeoutMs, false);
         return { kind: 'stalls', arrivesAfterMs: lateMs, handle: handle(false) };
       }
       const slowMs = world.strikes('endpoint is slow') ? chance.integer(100, 20_000) : 0;
       const tookMs = arrivesAfterMs + answersAfterMs + slowMs;
-      lasts(tookMs);
       const breaks = world.strikes('endpoint loses answers');
+      lasts(tookMs, !breaks);
       return {
         kind: breaks ? 'breaks' : 'answered',
         arrivesAfterMs,

@@ -1,7 +1,9 @@
 import type { Configurations } from './configurations.ts';
 import type { EndpointsModel, Sent } from './endpoints.ts';
 import { operatorName } from './instance.ts';
+import { watchAnswers } from './invariants-answers.ts';
 import { placesOf } from './places.ts';
+import type { SubscriptionPlan } from './subscriptions.ts';
 import type { Entity, TablesModel, TableWrite } from './tables.ts';
 import type { World } from './world.ts';
 
@@ -35,6 +37,7 @@ export function watchEndpoints(world: World, models: Models): void {
   const { tables, endpoints, configurations } = models;
   const probes = new Map<string, Probe>();
   const changedMs = new Map<string, number>();
+  watchAnswers(world, tables, endpoints);
   const underway = new Map<string, number>();
   const sentMs = new Map<string, number[]>();
   tables.onWrite((write) => {
@@ -48,8 +51,9 @@ export function watchEndpoints(world: World, models: Models): void {
     checkState(world, { tables, probes, changedMs }, sent);
     checkRate(world, sent, sentMs);
     const { subscriptions } = configurations.of(sent.caller.name);
-    const { maxInFlight = 0 } = subscriptions.find(({ name }) => name === sent.subscription) ?? {};
-    checkInFlight(world, sent, { underway, maxInFlight });
+    const plan = subscriptions.find(({ name }) => name === sent.subscription);
+    checkSize(world, sent, plan?.form);
+    checkInFlight(world, sent, { underway, maxInFlight: plan?.maxInFlight ?? 0 });
   });
 }
 
@@ -85,6 +89,9 @@ function checkState(
   const probe = probes.get(subscription);
   const isProbe = state === 'broken' && probe?.owner === caller.name && !probe.used;
   if (isProbe) probe.used = true;
+  if (isProbe && placesOf(request).length > 1) {
+    world.violated('limits are kept', `${caller.name} probes ${subscription} with more than one record`);
+  }
   const { plan, nowMs } = world;
   const longMs = nowMs() - (changedMs.get(subscription) ?? 0);
   // A renewal that takes longer than the lease comes too late for an attempt.
@@ -111,6 +118,20 @@ function checkRate(world: World, { subscription, caller }: Sent, sentMs: Map<str
   if (recent.length > ratePerSecond * 2 + 1) {
     world.violated('limits are kept', `${name} sends ${recent.length} in a second, of ${ratePerSecond}`);
   }
+}
+
+/** No request carries more than its form allows; what is too large for any goes alone. */
+function checkSize(
+  world: World,
+  { subscription, request }: Sent,
+  form: SubscriptionPlan['form'] | undefined,
+): void {
+  const records = placesOf(request).length;
+  const { recordsMax, bytesMax } = typeof form === 'object' ? form : { recordsMax: 1, bytesMax: 0 };
+  // Brackets, and commas between the records.
+  const bytes = Buffer.byteLength(request.body ?? '') - records - 1;
+  if (records <= 1 || (records <= recordsMax && bytes <= bytesMax)) return;
+  world.violated('limits are kept', `${subscription} gets ${records} records of ${bytes} bytes at once`);
 }
 
 /** Of one partition an instance has no more requests under way than it may. */

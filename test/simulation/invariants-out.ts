@@ -1,6 +1,6 @@
 import type { Configurations } from './configurations.ts';
 import type { Arrival, EndpointsModel, Sent } from './endpoints.ts';
-import { operatorName } from './instance.ts';
+import { type Instance, operatorName } from './instance.ts';
 import type { InWitness } from './invariants-in.ts';
 import { type Place, placeOfWebhookId, placesOf } from './places.ts';
 import { staleMsMax } from './proxy.ts';
@@ -49,8 +49,10 @@ interface Watch {
   /** The last epoch that each instance has claimed, and that of the last holder who opened what is parked. */
   readonly claims: Map<string, number>;
   opened: number;
-  /** Until when each instance has had the lease, by its own clock. */
-  readonly leases: Map<string, number>;
+  /** The run by which each instance has had the lease last, and until when, by its own clock. */
+  readonly leases: Map<string, { readonly owner: string; readonly untilMs: number }>;
+  /** How often the endpoint had been resumed when the last loss was passed. */
+  resumes: number;
   readonly letters: Set<number>;
   /** Of these, the ones that were refused. */
   readonly refused: Set<number>;
@@ -63,8 +65,9 @@ interface Watch {
   readonly again: Map<number, Set<number>>;
   /** Records of each lane in their order, and how many of the first are settled. */
   readonly lanes: Map<string, { readonly offsets: number[]; settled: number }>;
-  /** How many records of the log are in lanes. */
+  /** How many records of the log are in lanes, and by which order. */
   laned: number;
+  lanedBy: SubscriptionPlan['ordering'] | undefined;
 }
 
 /** The witness of the way out. */
@@ -73,6 +76,12 @@ export interface OutWitness extends InWitness {
   readonly watches: ReadonlyMap<string, Watch>;
   /** Watches of topics that were deleted. */
   readonly former: Map<string, Watch[]>;
+  /** When each run has claimed its first checkpoint, by its instance's clock. */
+  readonly runs: Map<string, number>;
+  /** How often each endpoint was resumed. */
+  readonly resumes: Map<string, number>;
+  /** The records that each webhook-id of a batch has stood for. */
+  readonly batches: Map<string, string>;
 }
 
 /** The bridge believes that a topic was made anew when it was seen so for this long, by its clocks. */
@@ -90,7 +99,11 @@ export function watchOut(
 ) {
   const watches = new Map<string, Watch>();
   const former = new Map<string, Watch[]>();
-  const out: OutWitness = { ...witness, watches, former };
+  const out: OutWitness = {
+    ...witness,
+    ...{ watches, former },
+    ...{ runs: new Map(), resumes: new Map(), batches: new Map() },
+  };
   const plans = new Map(witness.world.plan.subscriptions.map((plan) => [plan.name, plan]));
 
   function watchOf(subscription: string, topic: string, partition: number): Watch {
@@ -105,7 +118,8 @@ export function watchOut(
 
   witness.tables.onWrite((write) => {
     const { partitionKey, rowKey } = (write.after ?? write.before) as Entity;
-    if (write.table === 'checkpoints' && rowKey.includes(':')) {
+    if (write.table === 'checkpoints' && rowKey === 'endpoint') sawEndpoint(out, write);
+    else if (write.table === 'checkpoints') {
       const [topic = '', partition] = rowKey.split(':');
       const watch = watchOf(partitionKey, topic, Number(partition));
       if (!isCrossing(write)) sawCheckpoint(out, watch, write);
@@ -118,6 +132,7 @@ export function watchOut(
       const watch = watchOf(partitionKey, topic, Number(partition));
       watch.letters.add(Number(offset));
       if (write.after?.code === 'delivery.refused') watch.refused.add(Number(offset));
+      if (write.before === undefined && !watch.excused) checkGivenUp(out, watch, write.after as Entity);
     }
   });
   endpoints.onSent((sent) => {
@@ -127,6 +142,7 @@ export function watchOut(
     if (first === undefined) return;
     const watch = watchOf(sent.subscription, first.topic, first.partition);
     checkLease(out, watch, sent);
+    if (!watch.excused) checkTime(out, watch, places, sent);
     const known = places.filter(({ generation = watch.generation }) => generation === watch.generation);
     checkParked(
       out,
@@ -219,7 +235,7 @@ function sawCheckpoint(witness: OutWitness, watch: Watch, { before, after, write
     sawSeek(witness, watch, last, next);
     return;
   }
-  if (next.owner !== '') watch.leases.set(writer.name, next.expiresAtMs);
+  if (next.owner !== '') holds(witness, watch, next, writer);
   if (next.epoch > last.epoch) watch.claims.set(writer.name, next.epoch);
   checkFence(witness, watch, last, next, writer.name, writer.clock.now());
   if (watch.excused) return;
@@ -227,6 +243,8 @@ function sawCheckpoint(witness: OutWitness, watch: Watch, { before, after, write
     world.violated('checkpoints move forward', `${nameOf(watch)}: ${last.nextOffset} to ${next.nextOffset}`);
   }
   for (const gap of next.gaps.slice(-1)) checkGap(witness, watch, gap);
+  const losses = (gaps: Standing['gaps']) => gaps.filter(({ cause }) => cause !== 'empty').length;
+  if (losses(next.gaps) > losses(last.gaps)) checkLoss(witness, watch);
   checkFinished(witness, watch, last);
 }
 
@@ -263,6 +281,7 @@ function newWatch(plan: SubscriptionPlan, topic: string, partition: number): Wat
     claims: new Map(),
     opened: -1,
     leases: new Map(),
+    resumes: 0,
     letters: new Set(),
     refused: new Set(),
     parked: new Set(),
@@ -271,6 +290,7 @@ function newWatch(plan: SubscriptionPlan, topic: string, partition: number): Wat
     again: new Map(),
     lanes: new Map(),
     laned: 0,
+    lanedBy: undefined,
   };
 }
 
@@ -317,9 +337,11 @@ function sawCrossing(witness: OutWitness, old: Watch, { before, after, writer }:
   const generation = isBefore ? latest - 1 : latest;
   const { claims, leases, opened, plan, topic, partition, begunMs } = old;
   const formerGaps = next.gaps.length;
-  const begun = { generation, start, begunMs, standing: next, formerGaps, claims, leases, opened };
+  checkLoss(witness, old);
+  const { resumes } = old;
+  const begun = { generation, start, begunMs, standing: next, formerGaps, claims, leases, opened, resumes };
   const watch: Watch = { ...newWatch(plan, topic, partition), ...begun };
-  if (next.owner !== '') leases.set(writer.name, next.expiresAtMs);
+  if (next.owner !== '') holds(witness, old, next, writer);
   checkFence(witness, old, last, next, writer.name, writer.clock.now());
   const isOld = generation === old.generation;
   // Clocks that disagree by more than the bridge waits let it believe what is stale.
@@ -354,6 +376,25 @@ function generationOf({ former }: OutWitness, watch: Watch, { generation }: Plac
   return former.get(nameOf(watch))?.find((old) => old.generation === generation) ?? watch;
 }
 
+function sawEndpoint({ resumes }: OutWitness, { before, after }: TableWrite): void {
+  if (after?.state !== 'active' || (before?.state !== 'paused' && before?.state !== 'disabled')) return;
+  resumes.set(after.partitionKey, (resumes.get(after.partitionKey) ?? 0) + 1);
+}
+
+/** A record is given up only after all the attempts that one of the configurations gives it. */
+function checkGivenUp({ world, configurations }: OutWitness, watch: Watch, letter: Entity): void {
+  const { code, attemptCount } = letter;
+  const schedules = configurations.ever(watch.plan.name).map(({ delaysMs }) => delaysMs.length + 1);
+  const least = code === 'delivery.exhausted' ? Math.min(...schedules) : watch.plan.refusedAttemptsMax;
+  const attempts = Number(attemptCount);
+  if (code !== 'delivery.exhausted' && code !== 'delivery.refused') return;
+  if (attempts <= Math.max(...schedules) && attempts >= Math.min(least, ...schedules)) return;
+  world.violated(
+    'records get their attempts',
+    `${nameOf(watch)} ${letter.rowKey} was given up (${code}) after ${attempts} attempts`,
+  );
+}
+
 function sawSeek({ log }: OutWitness, watch: Watch, last: Standing, next: Standing): void {
   if (watch.generation !== log.topics.get(watch.topic)?.generation) watch.excused = true;
   if (next.nextOffset > last.nextOffset) watch.skipped.push({ from: last.nextOffset, to: next.nextOffset });
@@ -381,6 +422,14 @@ function checkFence(
     const lease = `the lease of ${last.owner} until ${last.expiresAtMs} (now ${nowMs})`;
     world.violated('no stale write takes effect', `${nameOf(watch)} was written by ${writer} under ${lease}`);
   }
+}
+
+/** Where a loss is to halt, it is passed once somebody has resumed since the one before. */
+function checkLoss({ world, resumes }: OutWitness, watch: Watch): void {
+  if (watch.plan.dataLoss !== 'halt') return;
+  const now = resumes.get(watch.plan.name) ?? 0;
+  if (now === watch.resumes) world.violated('a loss waits for an operator', nameOf(watch));
+  watch.resumes = now;
 }
 
 /** A gap holds no record that could still be read. */
@@ -439,21 +488,61 @@ function checkOpening({ world }: OutWitness, watch: Watch, writer: string): void
   watch.opened = Math.max(watch.opened, claimed);
 }
 
-/** No attempt begins unless the lease outlasts it. */
-function checkLease({ world }: OutWitness, watch: Watch, { caller, request }: Sent): void {
-  const leftMs = (watch.leases.get(caller.name) ?? 0) - caller.clock.now();
-  if (leftMs >= request.timeoutMs) return;
-  world.violated(
-    'a lease outlasts its attempts',
-    `${nameOf(watch)}: ${caller.name} begins an attempt of ${request.timeoutMs} ms with ${leftMs} ms of its lease left`,
-  );
+/** An instance has the lease, by one of its runs. */
+function holds(
+  { runs }: OutWitness,
+  { leases }: Watch,
+  { owner, expiresAtMs }: Standing,
+  writer: Instance,
+): void {
+  leases.set(writer.name, { owner, untilMs: expiresAtMs });
+  if (!runs.has(owner)) runs.set(owner, writer.clock.now());
+}
+
+/** No attempt begins unless the lease outlasts it, and the run. */
+function checkLease({ world, runs }: OutWitness, watch: Watch, { caller, request }: Sent): void {
+  const { owner = '', untilMs = 0 } = watch.leases.get(caller.name) ?? {};
+  const nowMs = caller.clock.now();
+  const begins = `${nameOf(watch)}: ${caller.name} begins an attempt of ${request.timeoutMs} ms`;
+  const leftMs = untilMs - nowMs;
+  if (leftMs < request.timeoutMs) {
+    world.violated('a lease outlasts its attempts', `${begins} with ${leftMs} ms of its lease left`);
+  }
+  const runMs = nowMs - (runs.get(owner) ?? nowMs);
+  if (runMs + request.timeoutMs > world.plan.drain.budgetMs) {
+    world.violated('an invocation ends in time', `${begins} after ${runMs} ms of its run`);
+  }
+}
+
+/** Nothing is attempted again before its time. */
+function checkTime(
+  { world, tables }: OutWitness,
+  watch: Watch,
+  places: readonly Place[],
+  { caller }: Sent,
+): void {
+  const { plan, topic, partition } = watch;
+  for (const { offset, generation = watch.generation } of places) {
+    if (generation !== watch.generation || watch.twice.has(offset)) continue;
+    const key = String(offset).padStart(19, '0');
+    const parked = tables.row('parked', `${plan.name}:${topic}:${partition}`, key);
+    const checkpoint = tables.row('checkpoints', plan.name, `${topic}:${partition}`);
+    const retry = JSON.parse(String(checkpoint?.retry ?? null)) as { failures: number; atMs: number } | null;
+    const isHeld = retry !== null && retry.failures > 0 && offset === watch.standing?.nextOffset;
+    const dueMs = Math.max(Number(parked?.nextAttemptMs ?? 0), isHeld ? retry.atMs : 0);
+    const earlyMs = dueMs - caller.clock.now();
+    if (earlyMs <= 0) continue;
+    world.violated(
+      'a retry waits for its time',
+      `${nameOf(watch)}/${offset} is attempted ${earlyMs} ms too early`,
+    );
+  }
 }
 
 /** What is parked of a lane goes out before what comes later in it, and in its order. */
 function checkParked(witness: OutWitness, watch: Watch, offsets: readonly number[]): void {
-  const { ordering } = watch.plan;
-  if (ordering === 'none' || watch.excused || !isOrderingOne(witness, watch) || witness.world.plan.skewMs > 0)
-    return;
+  const ordering = orderingOf(witness, watch);
+  if (ordering === 'none' || watch.excused || witness.world.plan.skewMs > 0) return;
   const { records } = partitionOf(witness, watch);
   const laneOf = (offset: number) => {
     const key = records.find((record) => record.offset === offset)?.key ?? null;
@@ -474,7 +563,7 @@ function checkParked(witness: OutWitness, watch: Watch, offsets: readonly number
 }
 
 /** Looks at a request as a whole, and tells which records it carries. */
-function sawRequest({ world }: OutWitness, { subscription, request }: Arrival): readonly Place[] {
+function sawRequest({ world, batches }: OutWitness, { subscription, request }: Arrival): readonly Place[] {
   const places = placesOf(request);
   const id = request.headers['webhook-id'] ?? '';
   const named = placeOfWebhookId(id);
@@ -482,6 +571,13 @@ function sawRequest({ world }: OutWitness, { subscription, request }: Arrival): 
   if (first === undefined) world.violated('deliveries say what they are', `${subscription} got ${id}`);
   else if (named !== undefined && (places.length > 1 || placeOf(named) !== placeOf(first))) {
     world.violated('webhook-id names the record', `${id} stands for ${placeOf(first)}`);
+  } else if (named === undefined) {
+    const carried = places.map(placeOf).join(' ');
+    const before = batches.get(id) ?? carried;
+    batches.set(id, carried);
+    if (before !== carried) {
+      world.violated('webhook-id names the record', `${id} stands for ${before} and for ${carried}`);
+    }
   }
   return places;
 }
@@ -537,9 +633,13 @@ function sawAgain(
 
 /** Whatever comes before a record in its lane must be settled when an endpoint takes it for the first time. */
 function checkOrder(witness: OutWitness, watch: Watch, record: LoggedRecord): void {
-  const { ordering } = watch.plan;
+  const ordering = orderingOf(witness, watch);
   if (ordering === 'none' || (ordering === 'key' && record.key === null)) return;
-  if (!isOrderingOne(witness, watch)) return;
+  if (ordering !== watch.lanedBy) {
+    watch.lanes.clear();
+    watch.laned = 0;
+    watch.lanedBy = ordering;
+  }
   const { records, earliest } = partitionOf(witness, watch);
   const nameOfLane = ({ key }: LoggedRecord) => (ordering === 'key' ? `key ${key}` : '');
   for (; watch.laned < records.length; watch.laned += 1) {
@@ -605,9 +705,10 @@ function isUnwantedBy(
   return key !== undefined && plans.some(({ unwantedKey }) => unwantedKey === key);
 }
 
-/** Where instances disagree about the order, none is promised. */
-function isOrderingOne({ configurations }: OutWitness, { plan }: Watch): boolean {
-  return configurations.ever(plan.name).every(({ ordering }) => ordering === plan.ordering);
+/** Where instances disagree about the order, the weakest is promised that any of them was configured with. */
+function orderingOf({ configurations }: OutWitness, { plan }: Watch): SubscriptionPlan['ordering'] {
+  const orderings = configurations.ever(plan.name).map(({ ordering }) => ordering);
+  return orderings.find((each) => each === 'none') ?? orderings.find((each) => each === 'key') ?? 'partition';
 }
 
 function isUnwantedAt(witness: OutWitness, watch: Watch, offset: number): boolean {

@@ -75,7 +75,11 @@ export function planOf(seed: number, options: { readonly minutes?: number | unde
       pageRecords: chance.oneOf([2, 7, 1_000]),
       windowRecords: chance.oneOf([2, 5, 20, 1_000]),
     },
-    subscriptions: planSubscriptions(chance, [topics.orders, topics.metrics]),
+    subscriptions: planSubscriptions(
+      chance,
+      [topics.orders, topics.metrics],
+      createChance(seed, 'habits of subscriptions'),
+    ),
     ingest: {
       ordering: chance.oneOf(['strict', 'relaxed']),
       createsTopic: chance.happens(0.2),

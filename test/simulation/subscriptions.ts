@@ -17,6 +17,8 @@ export interface SubscriptionPlan {
   readonly ratePerSecond: number | undefined;
   readonly dataLoss: 'skip' | 'halt';
   readonly timeoutMs: number;
+  /** How long its endpoint takes for an answer, on top of what networks take. */
+  readonly answersAfterMs: number;
   readonly delaysMs: readonly number[];
   readonly refusedAttemptsMax: number;
   readonly breaker: {
@@ -37,18 +39,21 @@ export interface BatchForm {
 const names = ['alpha', 'beta', 'gamma'] as const;
 
 /** The subscriptions of a plan: each in another ordering mode, so that a run has more than one. */
-export function planSubscriptions(chance: Chance, topics: readonly string[]): readonly SubscriptionPlan[] {
+export function planSubscriptions(
+  chance: Chance,
+  topics: readonly string[],
+  habits: Chance,
+): readonly SubscriptionPlan[] {
   const count = chance.integer(1, names.length);
   const orderings = ['key', 'partition', 'none'] as const;
   const first = chance.integer(0, orderings.length - 1);
   return names.slice(0, count).map((name, index) => {
     const form = formOf(chance);
-    return {
+    const plan: Omit<SubscriptionPlan, 'form' | 'answersAfterMs'> = {
       name,
       topics: chance.happens(0.5) ? topics.slice(0, 1) : topics,
       start: chance.oneOf(['earliest', 'earliest', 'latest']),
       ordering: orderings[(first + index) % orderings.length] ?? 'key',
-      form,
       unwantedKey: chance.happens(0.3) ? 'p0-k1' : undefined,
       // An array of new data would not say which records they are made of.
       transforms: chance.happens(0.15) && (typeof form === 'string' || form.kind === 'batch'),
@@ -67,6 +72,10 @@ export function planSubscriptions(chance: Chance, topics: readonly string[]): re
         openMsMax: 30_000,
       },
     };
+    const isSlow = habits.happens(0.2);
+    const answersAfterMs = isSlow ? Math.round(plan.timeoutMs * 0.5 * habits.next()) : 0;
+    const isNarrow = habits.happens(0.3) && typeof form === 'object';
+    return { ...plan, answersAfterMs, form: isNarrow ? { ...form, bytesMax: 1_500 } : form };
   });
 }
 

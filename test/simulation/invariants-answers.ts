@@ -1,0 +1,143 @@
+import type { EndpointsModel, Sent } from './endpoints.ts';
+import { operatorName } from './instance.ts';
+import type { SubscriptionPlan } from './subscriptions.ts';
+import type { Entity, TablesModel, TableWrite } from './tables.ts';
+import type { World } from './world.ts';
+
+/** An instance may not know of a new state for so long; what it heard meanwhile it may have taken for the old one. */
+const unsureMs = 6_000;
+/** A receiver that is gone is noted as such within this, where nothing keeps the note from being written. */
+const notedWithinMs = 10_000;
+/** Attempts that lie further back say nothing of an endpoint now. */
+const windowMs = 300_000;
+
+/** What one instance has heard of an endpoint since its state changed. */
+interface Heard {
+  /** When attempts failed, since the last one that did not. */
+  failedMs: number[];
+  /** No attempt before this, by the instance's clock. */
+  waitUntilMs: number;
+  /** How many attempts have ever failed. */
+  failures: number;
+  /** A receiver once asked to be left alone. */
+  asked: boolean;
+}
+
+/** What is known of an endpoint. */
+interface Seen {
+  changedMs: number;
+  stoppedMs: number;
+  readonly heard: Map<string, Heard>;
+}
+
+const failing = (status: number | undefined) =>
+  status === undefined || [408, 425, 429].includes(status) || status >= 500 || (status > 299 && status < 400);
+const isStopped = (row: Entity | undefined) => row?.state === 'paused' || row?.state === 'disabled';
+
+/** Watches that instances heed what endpoints answer: failures, `Retry-After` and 410. */
+export function watchAnswers(world: World, tables: TablesModel, endpoints: EndpointsModel): void {
+  const seen = new Map<string, Seen>();
+  const certain = !Object.keys(world.plan.faults).some((fault) => fault.startsWith('tables '));
+
+  function seenOf(subscription: string): Seen {
+    let found = seen.get(subscription);
+    if (found === undefined) {
+      found = { changedMs: 0, stoppedMs: Number.NEGATIVE_INFINITY, heard: new Map() };
+      seen.set(subscription, found);
+    }
+    return found;
+  }
+
+  tables.onWrite((write) => {
+    if (write.table !== 'checkpoints' || write.after?.rowKey !== 'endpoint') return;
+    const endpoint = seenOf(write.after.partitionKey);
+    checkBreak(world, endpoint, write);
+    if (isStopped(write.before) || isStopped(write.after)) endpoint.stoppedMs = world.nowMs();
+    endpoint.changedMs = world.nowMs();
+    for (const heard of endpoint.heard.values()) {
+      heard.failedMs = [];
+      heard.waitUntilMs = 0;
+    }
+  });
+  endpoints.onSent((sent) => {
+    if (sent.caller.name.startsWith(operatorName)) return;
+    const endpoint = seenOf(sent.subscription);
+    const heard = heardBy(endpoint, sent.caller.name);
+    if (certain) checkSpared(world, sent, heard);
+    const isSure = world.nowMs() - endpoint.changedMs > unsureMs;
+    // Just before its caller knows, and may act on it.
+    world.after(sent.lastsMs - 1, () => {
+      if (failing(sent.status)) heard.failures += 1;
+      if (sent.retryAfter !== undefined) heard.asked = true;
+    });
+    // Its caller has heard of it by then.
+    world.after(sent.lastsMs + 1, () => {
+      const { caller } = sent;
+      if (!caller.alive || caller.frozen || world.nowMs() - caller.thawedMs < unsureMs) heard.failedMs = [];
+      else if (isSure && world.nowMs() - endpoint.changedMs > unsureMs) hear(sent, heard);
+    });
+  });
+
+  function hear({ subscription, caller, status, retryAfter = '' }: Sent, heard: Heard): void {
+    const nowMs = world.nowMs();
+    if (failing(status)) heard.failedMs.push(nowMs);
+    else heard.failedMs = [];
+    const untilMs = /^\d+$/.test(retryAfter)
+      ? caller.clock.now() - 1 + Number(retryAfter) * 1_000
+      : Date.parse(retryAfter);
+    if (untilMs > heard.waitUntilMs) heard.waitUntilMs = untilMs;
+    if (status !== 410 || !certain) return;
+    world.after(notedWithinMs, () => {
+      const isNoted =
+        isStopped(tables.row('checkpoints', subscription, 'endpoint')) ||
+        seenOf(subscription).stoppedMs > nowMs - unsureMs;
+      const wasAwake = caller.alive && !caller.frozen && caller.thawedMs < nowMs;
+      if (isNoted || !wasAwake) return;
+      world.violated('a receiver that is gone is left alone', `${caller.name} heard 410 of ${subscription}`);
+    });
+  }
+}
+
+function heardBy({ heard }: Seen, instance: string): Heard {
+  let found = heard.get(instance);
+  if (found === undefined) {
+    found = { failedMs: [], waitUntilMs: 0, failures: 0, asked: false };
+    heard.set(instance, found);
+  }
+  return found;
+}
+
+/** An endpoint is broken only by whoever has heard it fail often enough, or was asked to leave it alone. */
+function checkBreak(world: World, endpoint: Seen, { before, after, writer }: TableWrite): void {
+  if (after?.state !== 'broken' || before?.state === 'broken') return;
+  const { failures, asked } = heardBy(endpoint, writer.name);
+  const { breaker } = planOf(world, after.partitionKey);
+  const least = breaker.failureRatio * breaker.attemptsMin;
+  if (asked || failures >= least) return;
+  world.violated(
+    'nothing good is broken',
+    `${writer.name} has heard of ${failures} failures of ${after.partitionKey}, of ${least}`,
+  );
+}
+
+/** Nobody sends who was asked to wait, or has heard only of failures. */
+function checkSpared(world: World, { subscription, caller }: Sent, heard: Heard): void {
+  const earlyMs = heard.waitUntilMs - caller.clock.now();
+  if (earlyMs > 0) {
+    world.violated(
+      'Retry-After is honoured',
+      `${caller.name} sends to ${subscription} ${earlyMs} ms too early`,
+    );
+  }
+  const { attemptsMin } = planOf(world, subscription).breaker;
+  const last = heard.failedMs.at(-attemptsMin);
+  if (last === undefined || world.nowMs() - last > windowMs) return;
+  world.violated(
+    'an endpoint that fails is left alone',
+    `${caller.name} sends to ${subscription} after ${heard.failedMs.length} failures, of ${attemptsMin}`,
+  );
+}
+
+function planOf({ plan }: World, subscription: string): SubscriptionPlan {
+  return plan.subscriptions.find(({ name }) => name === subscription) as SubscriptionPlan;
+}
