@@ -127,18 +127,28 @@ export class Gate {
     this.#letIn();
   }
 
-  /** Reads the state if it is old, once for all who ask meanwhile. @throws what the store throws. */
-  async refresh(): Promise<void> {
-    if (!this.#isOld()) return;
+  /**
+   * Reads the state if it is old, once for all who ask meanwhile; with `anew` by a read that begins from now on.
+   *
+   * @throws what the store throws.
+   */
+  async refresh(anew = false): Promise<void> {
+    if (anew) await this.#refreshing;
+    else if (!this.#isOld()) return;
     this.#refreshing ??= this.#read().finally(() => {
       this.#refreshing = undefined;
     });
     await this.#refreshing;
   }
 
-  /** Whether a walk makes sense now. A visitor of a broken endpoint may have to wait for the prober. */
-  async admit(visitor: object): Promise<boolean> {
-    await this.refresh();
+  /**
+   * Whether a walk makes sense now; with `anew` by a state that is read from now on. A visitor of a broken endpoint may
+   * have to wait for the prober.
+   *
+   * @throws what the store throws.
+   */
+  async admit(visitor: object, anew = false): Promise<boolean> {
+    await this.refresh(anew);
     for (;;) {
       await this.#change?.catch(() => undefined);
       if (this.isShut()) return false;

@@ -76,6 +76,15 @@ test('halt: a later loss halts again', async () => {
   assert.equal((await world.endpoint())?.state, 'paused');
 });
 
+test('halt: an instance that has not heard of the pause does not pass the loss', async () => {
+  const world = await worldWithLoss('halt');
+  await world.clock.advance(1);
+  await world.runElsewhere();
+  assert.equal((await world.endpoint())?.state, 'paused');
+  assert.equal((await world.walk(0)).end, 'endpoint-closed');
+  assert.deepEqual((await world.position())?.gaps, []);
+});
+
 test('halt: a crash between the pause and its note does not pass the loss unseen', async () => {
   const world = await worldWithLoss('halt');
   const { replaceEndpoint, createEndpoint } = world.checkpoints;

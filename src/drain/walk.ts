@@ -94,7 +94,10 @@ export async function walkPartition(options: WalkOptions): Promise<WalkResult> {
     return { end: 'out-of-time', ...nothingDone, stored: options.stored };
   }
   try {
-    if (!(await gate.admit(visitor))) return { end: 'endpoint-closed', ...nothingDone, stored: undefined };
+    // Who noted the loss had paused the endpoint before: whether it was resumed only a look from now on can tell.
+    const lookAnew = options.stored.checkpoint.loss?.halted;
+    if (!(await gate.admit(visitor, lookAnew)))
+      return { end: 'endpoint-closed', ...nothingDone, stored: undefined };
     const holding = await Holding.claim(options, options.stored);
     if (holding === undefined) return { end: 'lease-lost', ...nothingDone, stored: undefined };
     return await new Walk(options, holding, visitor).run();
