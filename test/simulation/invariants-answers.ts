@@ -52,6 +52,13 @@ export function watchAnswers(world: World, tables: TablesModel, endpoints: Endpo
     if (write.table !== 'checkpoints' || write.after?.rowKey !== 'endpoint') return;
     const endpoint = seenOf(write.after.partitionKey);
     checkBreak(world, endpoint, write);
+    if (isStopped(write.before) && !write.writer.name.startsWith(operatorName)) {
+      const { state } = write.before ?? {};
+      world.violated(
+        'a stop lasts until it is resumed',
+        `${write.writer.name} makes ${write.after.partitionKey} ${write.after.state}, which was ${state}`,
+      );
+    }
     if (isStopped(write.before) || isStopped(write.after)) endpoint.stoppedMs = world.nowMs();
     endpoint.changedMs = world.nowMs();
     for (const heard of endpoint.heard.values()) {

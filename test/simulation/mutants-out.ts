@@ -69,6 +69,18 @@ export const mutantsOut: readonly Mutant[] = [
     by: '',
   },
   {
+    name: 'new topic followed while records of the old are parked',
+    file: 'src/drain/intake.ts',
+    text: 'if (seen !== undefined && (parking.count > 0 || clock.now() < seen.sinceMs + recreatedAfterMs))',
+    by: 'if (seen !== undefined && clock.now() < seen.sinceMs + recreatedAfterMs)',
+  },
+  {
+    name: 'gap of empty offsets ends at any record further on',
+    file: 'src/drain/reader.ts',
+    text: 'await this.#firstReadable(window < this.#recordAhead ? window : this.#recordAhead),',
+    by: 'window < this.#recordAhead ? window : this.#recordAhead,',
+  },
+  {
     name: 'new topic followed from its end',
     file: 'src/drain/intake.ts',
     text: 'this.#progress = new Progress({ nextOffset: now.earliestOffset, finished: [] });',

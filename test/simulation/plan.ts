@@ -2,6 +2,7 @@ import type { DrainLimits } from '../../src/drain/drain.ts';
 import { createChance } from './chance.ts';
 import { type Fault, faultRatesMax, faults } from './faults.ts';
 import type { ProxyManner } from './proxy.ts';
+import { inSituation } from './situations.ts';
 import { planSubscriptions, type SubscriptionPlan } from './subscriptions.ts';
 import { topics } from './topics.ts';
 
@@ -51,7 +52,7 @@ export function planOf(seed: number, options: { readonly minutes?: number | unde
     const rate = faultRatesMax[fault] * intensity * (0.2 + 0.8 * luck.next());
     if (luck.happens(share)) rates[fault] = rate;
   }
-  return {
+  const plan: Plan = {
     seed,
     minutes: options.minutes ?? chance.integer(1, 5),
     instances: chance.integer(1, 4),
@@ -88,4 +89,5 @@ export function planOf(seed: number, options: { readonly minutes?: number | unde
       inFlightRequestsMax: chance.oneOf([2, 100]),
     },
   };
+  return inSituation(plan, createChance(seed, 'situation'));
 }
