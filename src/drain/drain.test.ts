@@ -334,6 +334,23 @@ test('no partition starves behind busy ones', async () => {
   assert.deepEqual([...served].sort(), ['0', '1', '2']);
 });
 
+test('where time ends before all had their turn, the next run begins with another partition', async () => {
+  const world = createDrainWorld({
+    subscription: { maxInFlight: 1 },
+    limits: { partitionsMax: 1, budgetMs: 16_000 },
+    answer: async () => {
+      await world.clock.advance(1_000);
+      return undefined;
+    },
+  });
+  for (const partition of [0, 1, 2]) world.topics.add('orders', partition, [...Array(100).keys()]);
+  for (let runs = 0; runs < 3; runs += 1) await world.run();
+  for (const partition of [0, 1, 2]) {
+    const taken = world.delivered.filter((name) => name.startsWith(`${partition}@`)).length;
+    assert.ok(taken > 0, `partition ${partition} had its turn`);
+  }
+});
+
 test('an attempt that breaks holds its record back like one that failed', async () => {
   const { topics, delivered, run, position } = strictWorld({
     answer: async ([record]) => {

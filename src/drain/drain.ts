@@ -105,11 +105,15 @@ export function createDrain(options: DrainOptions): Drain {
   const walk = (work: Work, context: RunContext, times: { deadlineMs: number; turnMs: number }) =>
     walkAndTell(options, gateOf(work.subscription), work, { ...context, ...times });
 
+  let runs = options.clock.now();
+
   return {
     async run(context) {
       const deadlineMs = options.clock.now() + options.limits.budgetMs;
       const failures = new Failures(context.report);
-      const work = await planFor(failures, context);
+      runs += 1;
+      // Each run begins elsewhere, so that none of them starves where time ends before all had their turn.
+      const work = rotated(await planFor(failures, context), runs);
       const walked = work.length;
       let delivered = 0;
       // A walk whose turn is over goes to the end of the line, so that no partition starves behind a busy one.
@@ -187,6 +191,11 @@ async function walkAndTell(
   const durationMs = clock.now() - startedAtMs;
   run.report.info('drain.walked', { ...place, end, delivered, filtered, parked, deadLettered, durationMs });
   return result;
+}
+
+function rotated(work: readonly Work[], by: number): Work[] {
+  const first = work.length === 0 ? 0 : by % work.length;
+  return [...work.slice(first), ...work.slice(0, first)];
 }
 
 /** While one half of it is under way, the other may wait to be stored. */

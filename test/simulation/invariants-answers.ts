@@ -53,10 +53,10 @@ export function watchAnswers(world: World, tables: TablesModel, endpoints: Endpo
     const endpoint = seenOf(write.after.partitionKey);
     checkBreak(world, endpoint, write);
     if (isStopped(write.before) && !write.writer.name.startsWith(operatorName)) {
-      const { state } = write.before ?? {};
+      const was = write.before?.state;
       world.violated(
         'a stop lasts until it is resumed',
-        `${write.writer.name} makes ${write.after.partitionKey} ${write.after.state}, which was ${state}`,
+        `${write.writer.name} makes ${write.after.partitionKey} ${write.after.state}, which was ${was}`,
       );
     }
     if (isStopped(write.before) || isStopped(write.after)) endpoint.stoppedMs = world.nowMs();
