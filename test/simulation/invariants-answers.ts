@@ -1,4 +1,5 @@
 import type { EndpointsModel, Sent } from './endpoints.ts';
+import type { Fault } from './faults.ts';
 import { operatorName } from './instance.ts';
 import type { SubscriptionPlan } from './subscriptions.ts';
 import type { Entity, TablesModel, TableWrite } from './tables.ts';
@@ -7,7 +8,8 @@ import type { World } from './world.ts';
 /** An instance may not know of a new state for so long; what it heard meanwhile it may have taken for the old one. */
 const unsureMs = 6_000;
 /** A receiver that is gone is noted as such within this, where nothing keeps the note from being written. */
-const notedWithinMs = 10_000;
+const notedWithinMs = 30_000;
+const keepFromWriting: readonly Fault[] = ['tables throttle', 'tables lose answers', 'tables are away'];
 /** Attempts that lie further back say nothing of an endpoint now. */
 const windowMs = 300_000;
 
@@ -37,7 +39,7 @@ const isStopped = (row: Entity | undefined) => row?.state === 'paused' || row?.s
 /** Watches that instances heed what endpoints answer: failures, `Retry-After` and 410. */
 export function watchAnswers(world: World, tables: TablesModel, endpoints: EndpointsModel): void {
   const seen = new Map<string, Seen>();
-  const certain = !Object.keys(world.plan.faults).some((fault) => fault.startsWith('tables '));
+  const certain = keepFromWriting.every((fault) => world.plan.faults[fault] === undefined);
 
   function seenOf(subscription: string): Seen {
     let found = seen.get(subscription);
