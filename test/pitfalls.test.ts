@@ -334,6 +334,46 @@ test('no attempt begins under a lease that it could outlast, however slow storag
   );
 });
 
+// Credentials that are wrong for a night make dead letters of a whole backlog
+
+for (const ordering of orderings) {
+  test(`a receiver that refuses the credentials gets its backlog once they are right (${ordering})`, async (t) => {
+    let refusing = true;
+    const world = await openWiredWorld(t, () => (refusing ? 401 : 204), {
+      subscription: {
+        ordering,
+        limits: {
+          connectionsMax: 64,
+          breaker: { failureRatio: 0.5, attemptsMin: 4, openMs: 30_000, openMsMax: 600_000 },
+        },
+      },
+      settings: { retry: { delaysMs: Array(9).fill(hourMs), refusedAttemptsMax: 1 } },
+    });
+    const { topics, run, tried, accepted, letters, clock } = world;
+    const offsets = [...Array(40).keys()];
+    topics.add(
+      'orders',
+      0,
+      offsets.map((offset) => [offset, `k${offset}`]),
+    );
+    for (let hours = 0; hours < 8; hours += 1) {
+      await run();
+      await clock.advance(hourMs);
+    }
+    assert.ok(tried.length <= 16, `${tried.length} attempts`);
+    refusing = false;
+    for (let runs = 0; runs < 3; runs += 1) {
+      await run();
+      await clock.advance(hourMs);
+    }
+    assert.deepEqual(
+      accepted.map((name) => Number(name.split('@')[1])).toSorted((one, two) => one - two),
+      offsets,
+    );
+    assert.deepEqual(await letters(), []);
+  });
+}
+
 // "The dead-letter write fails and the offset moves anyway"
 
 for (const ordering of orderings) {

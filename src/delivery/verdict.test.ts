@@ -27,9 +27,10 @@ const row = (outcome: AttemptOutcome) => {
 for (const [statuses, expected] of [
   [[200, 201, 202, 204, 299], 'done'],
   [[300, 301, 302, 303, 304, 307, 308, 399], 'retry, failing'],
+  [[401, 402, 403, 404, 405, 407], 'retry, failing'],
   [[408, 425, 429], 'retry, failing'],
   [[410], 'disable'],
-  [[400, 401, 403, 404, 405, 409, 413, 415, 422, 431, 451, 499], 'retry, refusing'],
+  [[400, 406, 409, 413, 415, 422, 431, 451, 499], 'retry, refusing'],
   [[500, 501, 502, 503, 504, 599], 'retry, failing'],
   [[0, 100, 199, 600, 999], 'retry, failing'],
 ] as const) {
@@ -54,6 +55,14 @@ test('a refused record is given up after the attempts configured', () => {
     reason: { code: 'delivery.refused', message: 'answered 422' },
     endpoint: 'refusing',
   } satisfies Verdict);
+});
+
+test('what is refused for its credentials or its URL is tried as long as the schedule lasts, and not split', () => {
+  for (const status of [401, 403, 404]) {
+    assert.equal(verdict(answered(status), { failures: 2 }).kind, 'retry');
+    assert.equal(verdict(answered(status), { failures: 3 }).kind, 'dead-letter');
+    assert.equal(verdict(answered(status), { records: 2 }).kind, 'retry');
+  }
 });
 
 test('a record that fails is given up once the schedule is exhausted', () => {

@@ -52,11 +52,14 @@ type Meaning = 'done' | 'failing' | 'overloaded' | 'refused' | 'gone';
 
 /**
  * What a status means: the first row that holds it. Standard Webhooks, "Deliverability and reliability": only 2xx is
- * success; 410 disables; 429 and 503 may say how long to leave the endpoint alone. Redirects are not followed.
+ * success; 410 disables; 429 and 503 may say how long to leave the endpoint alone. Redirects are not followed. 401 to
+ * 405 and 407 speak of credentials, account, URL or method (RFC 9110, section 15.5), so of the endpoint and not of the
+ * record: whatever comes would be refused, and is taken once that is mended.
  */
 const meanings: readonly { readonly from: number; readonly to: number; readonly means: Meaning }[] = [
   { from: 200, to: 299, means: 'done' },
-  { from: 408, to: 408, means: 'failing' },
+  { from: 401, to: 405, means: 'failing' },
+  { from: 407, to: 408, means: 'failing' },
   { from: 410, to: 410, means: 'gone' },
   { from: 425, to: 425, means: 'failing' },
   { from: 429, to: 429, means: 'overloaded' },
@@ -104,6 +107,12 @@ export function verdictOf(
   // Full jitter, so that records which failed together do not come back together.
   const atMs = nowMs + Math.max(Math.round(random() * delayMs), askedMs);
   return { kind: 'retry', atMs, error, endpoint, ...wait };
+}
+
+/** What went wrong with an attempt; undefined when nothing did. */
+export function failureOf(verdict: Verdict): string | undefined {
+  if (verdict.kind === 'done') return undefined;
+  return verdict.kind === 'dead-letter' ? verdict.reason.message : verdict.error;
 }
 
 function meaningOf(status: number): Meaning {

@@ -30,6 +30,8 @@ test('an endpoint that fails is left alone, probed with one record, and takes up
   assert.ok(attempts >= 4 && attempts <= 12, `${attempts} attempts`);
   assert.equal((await endpoint())?.state, 'broken');
   assert.equal((await endpoint())?.probeAtMs, 30_000);
+  const why = 'at least 50 % of the last 4 attempts failed, the last: answered 503';
+  assert.equal((await endpoint())?.why, why);
 
   topics.calls.length = 0;
   writes.length = 0;

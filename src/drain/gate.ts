@@ -1,4 +1,4 @@
-import type { Verdict } from '../delivery/verdict.ts';
+import { failureOf, type Verdict } from '../delivery/verdict.ts';
 import { type Clock, noLongerNeeded } from '../shared/clock.ts';
 import { SluiceError } from '../shared/error.ts';
 import { Breaker, type BreakerLimits } from './breaker.ts';
@@ -340,9 +340,10 @@ export class Gate {
     this.#waitUntilMs = Math.max(this.#waitUntilMs, waitUntilMs);
     const asksForLong = waitUntilMs - nowMs > limits.breaker.openMs;
     if (!opens && !asksForLong) return undefined;
+    const { failureRatio, attemptsMin } = limits.breaker;
     const why = asksForLong
       ? 'the receiver asks to be left alone for a while'
-      : `at least ${Math.round(limits.breaker.failureRatio * 100)} % of the last ${limits.breaker.attemptsMin} attempts failed`;
+      : `at least ${Math.round(failureRatio * 100)} % of the last ${attemptsMin} attempts failed, the last: ${failureOf(verdict)}`;
     return (endpoint) => {
       if (endpoint.state !== 'active') return undefined;
       const probeAtMs = Math.max(nowMs + this.#breaker.openMs(endpoint.openings), waitUntilMs);

@@ -1,4 +1,4 @@
-import type { Verdict } from '../delivery/verdict.ts';
+import { failureOf } from '../delivery/verdict.ts';
 import type { DeadLetter } from '../events/dead-letter.ts';
 import type { LetterOutcome } from './dead-letters.ts';
 import type { GatedAttempt, GatedDelivery, Stopped } from './gated-delivery.ts';
@@ -96,10 +96,4 @@ async function produceLetter({ produceAgain }: OperateOptions, letter: DeadLette
 /** What is said of a key under which no letter waits for an operator. */
 function notOpen(key: string): LetterOutcome {
   return { key, outcome: 'not-open', error: 'there is no letter of this key, or it is no longer open' };
-}
-
-/** What went wrong with an attempt; undefined when nothing did. */
-export function failureOf(verdict: Verdict): string | undefined {
-  if (verdict.kind === 'done') return undefined;
-  return verdict.kind === 'dead-letter' ? verdict.reason.message : verdict.error;
 }

@@ -1,4 +1,5 @@
 import type { PreparedRecord } from '../delivery/deliver.ts';
+import { failureOf } from '../delivery/verdict.ts';
 import type { TopicRecord } from '../events/record.ts';
 import { forEachLimited } from '../shared/concurrency.ts';
 import { describeError, SluiceError } from '../shared/error.ts';
@@ -7,7 +8,6 @@ import { offsetOf } from './find-offset.ts';
 import { createGatedDelivery, type GatedDelivery, type Stopped } from './gated-delivery.ts';
 import type { OperatedSubscription, OperateOptions } from './ports.ts';
 import { OperateError } from './problem.ts';
-import { failureOf } from './redrive.ts';
 import type { ReplayRequest } from './requests.ts';
 import { boundsOf, requireTopic, subscriptionNamed } from './subscriptions.ts';
 

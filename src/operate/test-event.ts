@@ -1,8 +1,8 @@
+import { failureOf } from '../delivery/verdict.ts';
 import { parseCloudEvent } from '../events/cloud-event.ts';
 import { isNestedDeeperThan } from '../shared/json.ts';
 import type { OperateOptions } from './ports.ts';
 import { OperateError } from './problem.ts';
-import { failureOf } from './redrive.ts';
 import type { TestEventRequest } from './requests.ts';
 import { subscriptionNamed } from './subscriptions.ts';
 
