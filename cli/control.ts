@@ -86,9 +86,9 @@ Exit code 1 when it was not delivered.`,
     const body = { subscription: given.args[0], event };
     const outcome = await context.api.post<TestEventOutcome>('test-event', body);
     show(context, outcome, ({ status, latencyMs, answer, error }) => {
-      const answered =
-        status === null ? answer : `answered ${status} in ${latencyMs} ms: ${answer || '(no body)'}`;
-      return [outcome.outcome, error, answered].filter((part) => part).join('\n');
+      const said =
+        status === null ? error : `answered ${status} in ${latencyMs} ms: ${answer || '(no body)'}`;
+      return `${outcome.outcome}\n${said}`;
     });
     return outcome.outcome === 'delivered' ? 0 : 1;
   },

@@ -77,7 +77,7 @@ export const discard = settling({
   path: 'deadletters/discard',
   usage: '',
   summary: 'give dead letters up for good; they stay readable',
-  details: 'Exit code 1 when one was no longer open.',
+  details: 'Exit code 1 when one was no longer open, or somebody is redriving it.',
   options: {},
 });
 
@@ -130,8 +130,9 @@ async function settleAll(context: Context, path: string, given: Given): Promise<
     left -= outcome.letters.length;
     after = outcome.next ?? undefined;
     stopped = outcome.stopped;
-    if (after !== undefined) context.progress(progressText(letters));
-  } while (after !== undefined && left > 0 && (await mayGoOn(context, stopped)));
+    if (after === undefined || left <= 0) break;
+    context.progress(progressText(letters));
+  } while (await mayGoOn(context, stopped));
   const settled = letters.filter(isSettled).length;
   return { origin, letters, settled, failed: letters.length - settled, stopped };
 }
@@ -158,7 +159,8 @@ function isSettled({ outcome }: Settled['letters'][number]): boolean {
   return outcome === 'redriven' || outcome === 'discarded';
 }
 
-function outcomeText({ letters, settled, failed, stopped }: Settled): string {
+function outcomeText({ origin, letters, settled, failed, stopped }: Settled): string {
+  if (letters.length === 0 && stopped === undefined) return `${origin} has no open dead letters`;
   const open = letters.filter((letter) => !isSettled(letter));
   const rows = open.map(({ key, outcome, error }) => [key, outcome, cut(error ?? '')]);
   const done = `${grouped(settled)} of ${grouped(settled + failed)} done`;

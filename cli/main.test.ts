@@ -144,7 +144,10 @@ test('a test event that was not delivered is exit code 1', async (t) => {
   const failed = { outcome: 'failed', status: 500, latencyMs: 3, answer: 'oops', error: 'answered 500' };
   const app = await openTestApp(t, { 'test-event': [{ body: failed }] });
   const { code, out } = await app.run(['test-event', 'billing']);
-  assert.deepEqual([code, out], [1, 'failed\nanswered 500\nanswered 500 in 3 ms: oops']);
+  assert.deepEqual([code, out], [1, 'failed\nanswered 500 in 3 ms: oops']);
+  const silent = { outcome: 'failed', status: null, latencyMs: 15, answer: 'no answer', error: 'no answer' };
+  const away = await openTestApp(t, { 'test-event': [{ body: silent }] });
+  assert.equal((await away.run(['test-event', 'billing'])).out, 'failed\nno answer');
 });
 
 test('what others have written does not steer the terminal', async (t) => {
@@ -231,6 +234,13 @@ test('a redrive goes on until all are done; one that fails is shown and is exit 
       { origin: 'billing', max: 500, after: 'a2' },
     ],
   );
+});
+
+test('a redrive that finds nothing to do says so', async (t) => {
+  const body = { origin: 'bling', letters: [], next: null };
+  const app = await openTestApp(t, { 'deadletters/redrive': [{ body }] });
+  const { code, out } = await app.run(['deadletters', 'redrive', 'bling', '--all']);
+  assert.deepEqual([code, out], [0, 'bling has no open dead letters']);
 });
 
 const spared = { why: 'the endpoint is left alone for a while', goOnInMs: 12_000 };
@@ -328,7 +338,10 @@ orders:1 stopped at offset 3: the endpoint is left alone for a while
   go on with --topic orders --partition 1 --from offset:3 --to offset:9
 stopped early: the endpoint is left alone for a while; ask again in 12s`,
   );
-  assert.match(err, /19 to go, failing: answered 429, waiting: the endpoint is left alone for a while$/);
+  assert.match(
+    err,
+    /19 to go; failing: answered 429; the endpoint is left alone for a while; going on in 12s$/,
+  );
 });
 
 test('a problem of the app is shown in its words', async (t) => {
@@ -384,6 +397,10 @@ for (const [args, message] of [
   [['constructor'], /there is no command "constructor"/],
   [['__proto__'], /there is no command "__proto__"/],
   [['deadletters', 'lst'], /there is no command "deadletters lst"/],
+  [
+    ['deadletters'],
+    /; there are: deadletters list, deadletters get, deadletters redrive, deadletters discard/,
+  ],
   [['pause'], /usage: sluice pause <subscription>/],
   [['pause', 'a', 'b'], /usage: sluice pause/],
   [['status', '--nope'], /--nope/],

@@ -86,8 +86,7 @@ async function run(argv: readonly string[], world: World): Promise<number> {
   const command = commandNamed(name);
   if (command === undefined) {
     const asked = argv.includes('--help') || argv.includes('-h');
-    if (!asked && argv.length > 0)
-      throw new UsageError(`there is no command "${argv.slice(0, 2).join(' ')}"`);
+    if (!asked && argv.length > 0) throw new UsageError(noCommandText(argv));
     world.print(overview());
     return asked ? 0 : 2;
   }
@@ -107,6 +106,12 @@ async function run(argv: readonly string[], world: World): Promise<number> {
   const api = createApi({ url, key, send: world.send });
   const { clock, print, note } = world;
   return command.run({ api, clock, print, progress: note, json: given.values.json === true }, given);
+}
+
+function noCommandText(argv: readonly string[]): string {
+  const meant = Object.keys(commands).filter((name) => name.startsWith(`${argv[0]} `));
+  const there = meant.length === 0 ? '' : `; there are: ${meant.join(', ')}`;
+  return `there is no command "${argv.slice(0, 2).join(' ')}"${there}`;
 }
 
 function commandNamed(name: string): Command | undefined {

@@ -11,7 +11,7 @@ import {
   waitMsOf,
 } from './command.ts';
 import { positionOf } from './control.ts';
-import { grouped } from './table.ts';
+import { duration, grouped } from './table.ts';
 
 /** Waits before a partition that failed and did not move is tried again. */
 const waitsMs = [1_000, 2_000, 4_000, 8_000, 16_000] as const;
@@ -67,16 +67,24 @@ async function replayAll(context: Context, request: object): Promise<ReplayOutco
     const isOver = failedInARow >= waitsMs.length || askedMs === undefined || backoffMs === undefined;
     if (outcome.continue.length === 0 || isOver) return { ...outcome, delivered, filtered };
     parts = outcome.continue;
-    context.progress(progressText(outcome, delivered));
-    await context.clock.sleep(Math.max(askedMs, backoffMs));
+    const waitMs = Math.max(askedMs, backoffMs);
+    context.progress(progressText(outcome, delivered, waitMs));
+    await context.clock.sleep(waitMs);
   }
 }
 
-function progressText({ continue: parts, failures, stopped }: ReplayOutcome, delivered: number): string {
+function progressText(
+  { continue: parts, failures: [failure], stopped }: ReplayOutcome,
+  delivered: number,
+  waitMs: number,
+): string {
   const left = parts.reduce((sum, part) => sum + Number(BigInt(part.toOffset) - BigInt(part.nextOffset)), 0);
-  const failing = failures[0] === undefined ? '' : `, failing: ${failures[0].error}`;
-  const waiting = stopped === undefined ? '' : `, waiting: ${stopped.why}`;
-  return `${grouped(delivered)} records delivered, at most ${grouped(left)} to go${failing}${waiting}`;
+  return [
+    `${grouped(delivered)} records delivered, at most ${grouped(left)} to go`,
+    ...(failure === undefined ? [] : [`failing: ${failure.error}`]),
+    ...(stopped === undefined ? [] : [stopped.why]),
+    ...(waitMs === 0 ? [] : [`going on in ${duration(waitMs)}`]),
+  ].join('; ');
 }
 
 function textOfOutcome(outcome: ReplayOutcome): string {

@@ -88,13 +88,19 @@ function nowText({ nextOffset, retry, loss, lease, parked }: PartitionStatus, at
   const says = [];
   if (retry !== null) {
     const since = retry.since === null ? '' : ` since ${relative(retry.since, at)}`;
-    says.push(`waits${since}, next attempt ${relative(retry.nextAttempt, at)}: ${retry.error}`);
+    says.push(`waits${since}, ${attemptText(retry.nextAttempt, at)}: ${retry.error}`);
   }
   if (loss !== null) {
     const then = loss.halted ? ': resume passes it' : '';
     says.push(`loss (${loss.cause}) seen ${relative(loss.since, at)}${then}`);
   }
   if (lease !== null) says.push(`walked by ${lease.owner}`);
-  if (parked.count > 0) says.push(`parked: next attempt ${relative(parked.nextAttempt, at)}`);
+  if (parked.count > 0) says.push(`parked: ${attemptText(parked.nextAttempt, at)}`);
   return says.join('; ');
+}
+
+/** An attempt that is due waits for the next run, or for the endpoint's state. */
+function attemptText(time: string | null, at: string): string {
+  const isDue = time !== null && Date.parse(time) <= Date.parse(at);
+  return `next attempt ${isDue ? 'was due ' : ''}${relative(time, at)}`;
 }

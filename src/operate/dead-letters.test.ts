@@ -261,7 +261,10 @@ test('a redrive that fails all the time breaks the circuit for everybody, and la
   const { letters, next, stopped } = await redriveDeadLetters(world.options, many);
   assert.deepEqual([letters.length, next, stopped?.goOnInMs], [3, 'k2', 30_000]);
   assert.match(stopped?.why ?? '', /^the endpoint is broken: /);
-  await assert.rejects(redriveDeadLetters(world.options, many), { code: 'operate.endpoint-stopped' });
+  await assert.rejects(redriveDeadLetters(world.options, many), {
+    code: 'operate.endpoint-stopped',
+    message: /^the endpoint is broken: .*; ask again in 30 s, resume billing first, or /,
+  });
 
   await world.clock.advance(30_000);
   world.delivery.answer = () => undefined;
@@ -360,6 +363,21 @@ test('a list shows the state asked for, when and how often', async () => {
       at: '1970-01-01T00:00:00.009Z',
     },
   ]);
+});
+
+test('a letter is shown whole, with its times as an operator reads them', async () => {
+  const { options } = await worldWithLetters(1);
+  assert.deepEqual(await getDeadLetter(options, { origin: 'billing', key: 'k0' }), {
+    origin: 'billing',
+    key: 'k0',
+    id: 'id-0',
+    topic: 'orders',
+    reason: { code: 'delivery.refused', message: 'answered 422' },
+    state: 'open',
+    at: '1970-01-01T00:00:00.009Z',
+    attempts: [{ at: '1970-01-01T00:00:00.001Z', latencyMs: 2, status: 422, answer: 'no' }],
+    payload: payloadOf(0),
+  });
 });
 
 test('a letter that is not there is unknown', async () => {

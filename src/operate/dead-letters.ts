@@ -1,4 +1,4 @@
-import type { DeadLetter, DeadLetterEntry, DeadLetterState } from '../events/dead-letter.ts';
+import type { Attempt, DeadLetter, DeadLetterEntry, DeadLetterState } from '../events/dead-letter.ts';
 import { createGatedDelivery, type Stopped } from './gated-delivery.ts';
 import { isoOf } from './iso-time.ts';
 import type { OperateOptions } from './ports.ts';
@@ -58,17 +58,33 @@ export async function listDeadLetters(
   };
 }
 
-/** A letter, whole. */
+/** A letter, whole; its times are RFC 3339. */
+export interface WholeLetter extends Omit<DeadLetter, 'atMs' | 'attempts'> {
+  readonly key: string;
+  readonly state: DeadLetterState;
+  readonly at: string | null;
+  readonly attempts: readonly (Omit<Attempt, 'atMs'> & { readonly at: string | null })[];
+}
+
+/** A letter, whole. @throws {OperateError} `unknown-dead-letter`. */
 export async function getDeadLetter(
   options: OperateOptions,
   { origin, key }: { readonly origin: string; readonly key: string },
-): Promise<DeadLetter & { readonly key: string; readonly state: DeadLetterState }> {
+): Promise<WholeLetter> {
   const found = await options.deadLetters.get(origin, key);
   if (found === undefined) {
     const message = `${origin} has no letter "${key}"; list them to see the keys`;
     throw new OperateError('unknown-dead-letter', message);
   }
-  return { ...found.letter, key, state: found.state };
+  const { atMs, attempts = [], payload, ...letter } = found.letter;
+  return {
+    ...letter,
+    key,
+    state: found.state,
+    at: isoOf(atMs),
+    attempts: attempts.map(({ atMs, ...attempt }) => ({ at: isoOf(atMs), ...attempt })),
+    payload,
+  };
 }
 
 /**
@@ -91,7 +107,9 @@ export async function redriveDeadLetters(
   );
   const { letters, stopped } = redriven;
   if (stopped === undefined || letters.length > 0 || after !== undefined) return redriven;
-  const message = `${stopped.why}; resume ${origin} first, or redrive all the same: --force, or "force": true`;
+  const { why, goOnInMs } = stopped;
+  const wait = goOnInMs === null ? '' : `ask again in ${Math.ceil(goOnInMs / 1_000)} s, `;
+  const message = `${why}; ${wait}resume ${origin} first, or redrive all the same: --force, or "force": true`;
   throw new OperateError('endpoint-stopped', message);
 }
 
