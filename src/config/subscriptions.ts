@@ -109,7 +109,7 @@ const retrySchema = z
     refusedAttemptsMax: count(
       3,
       50,
-      'A record that the endpoint refuses (400, 422 and whatever other 4xx speaks of the record and not of the endpoint) becomes a dead letter after this many attempts; 1: at once.',
+      'A record that the endpoint refuses (4xx other than 408, 410, 425, 429) becomes a dead letter after this many attempts; 1: at once.',
     ),
   })
   .prefault({});

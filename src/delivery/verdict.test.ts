@@ -57,11 +57,16 @@ test('a refused record is given up after the attempts configured', () => {
   } satisfies Verdict);
 });
 
-test('what is refused for its credentials or its URL is tried as long as the schedule lasts, and not split', () => {
+test('what is refused for its credentials or its URL is given up like the others, but the endpoint fails', () => {
   for (const status of [401, 403, 404]) {
-    assert.equal(verdict(answered(status), { failures: 2 }).kind, 'retry');
-    assert.equal(verdict(answered(status), { failures: 3 }).kind, 'dead-letter');
-    assert.equal(verdict(answered(status), { records: 2 }).kind, 'retry');
+    const error = `answered ${status}`;
+    assert.deepEqual(verdict(answered(status), { failures: 1 }), {
+      kind: 'dead-letter',
+      reason: { code: 'delivery.refused', message: error },
+      endpoint: 'failing',
+    } satisfies Verdict);
+    const split: Verdict = { kind: 'split', error, endpoint: 'failing' };
+    assert.deepEqual(verdict(answered(status), { records: 2 }), split);
   }
 });
 
@@ -121,6 +126,7 @@ test('a batch that is refused is split, however often it failed; any other failu
     assert.deepEqual(verdict(answered(status), { records: 2, failures: 9 }), {
       kind: 'split',
       error: `answered ${status}`,
+      endpoint: 'refusing',
     });
   }
   assert.equal(verdict(answered(500), { records: 2 }).kind, 'retry');

@@ -22,7 +22,7 @@ export type Verdict =
       readonly waitUntilMs?: number;
     }
   /** Two records or more were refused together: halve them, and try the halves at once. */
-  | { readonly kind: 'split'; readonly error: string }
+  | { readonly kind: 'split'; readonly error: string; readonly endpoint: EndpointFault }
   /** The receiver is gone for good: no delivery until an operator resumes. The records are not finished. */
   | { readonly kind: 'disable'; readonly error: string };
 
@@ -48,18 +48,19 @@ export interface RetryPolicy {
   readonly refusedAttemptsMax: number;
 }
 
-type Meaning = 'done' | 'failing' | 'overloaded' | 'refused' | 'gone';
+type Meaning = 'done' | 'failing' | 'overloaded' | 'refused' | 'barred' | 'gone';
 
 /**
  * What a status means: the first row that holds it. Standard Webhooks, "Deliverability and reliability": only 2xx is
  * success; 410 disables; 429 and 503 may say how long to leave the endpoint alone. Redirects are not followed. 401 to
- * 405 and 407 speak of credentials, account, URL or method (RFC 9110, section 15.5), so of the endpoint and not of the
- * record: whatever comes would be refused, and is taken once that is mended.
+ * 405 and 407 bar the way: they speak of credentials, account, URL or method (RFC 9110, section 15.5), so whatever comes
+ * would be refused until that is mended. The record is given up like any other that is refused, but the endpoint fails.
  */
 const meanings: readonly { readonly from: number; readonly to: number; readonly means: Meaning }[] = [
   { from: 200, to: 299, means: 'done' },
-  { from: 401, to: 405, means: 'failing' },
-  { from: 407, to: 408, means: 'failing' },
+  { from: 401, to: 405, means: 'barred' },
+  { from: 407, to: 407, means: 'barred' },
+  { from: 408, to: 408, means: 'failing' },
   { from: 410, to: 410, means: 'gone' },
   { from: 425, to: 425, means: 'failing' },
   { from: 429, to: 429, means: 'overloaded' },
@@ -88,12 +89,13 @@ export function verdictOf(
   const error = outcome.kind === 'answered' ? `answered ${outcome.status}` : outcome.reason;
   if (means === 'done') return { kind: 'done' };
   if (means === 'gone') return { kind: 'disable', error };
-  if (means === 'refused' && options.records > 1) return { kind: 'split', error };
 
   const { failures, retry, nowMs, random } = options;
   const attempts = failures + 1;
   const endpoint = means === 'refused' ? 'refusing' : 'failing';
-  if (means === 'refused' && attempts >= retry.refusedAttemptsMax) {
+  const isRefused = means === 'refused' || means === 'barred';
+  if (isRefused && options.records > 1) return { kind: 'split', error, endpoint };
+  if (isRefused && attempts >= retry.refusedAttemptsMax) {
     return { kind: 'dead-letter', reason: { code: 'delivery.refused', message: error }, endpoint };
   }
   const header = outcome.kind === 'answered' ? outcome.retryAfter : undefined;

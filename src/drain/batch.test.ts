@@ -21,7 +21,7 @@ const refusing =
   (...offsets: number[]): Answer =>
   (records) => {
     if (!records.some(({ offset }) => offsets.includes(Number(offset)))) return undefined;
-    if (records.length > 1) return { kind: 'split', error: 'answered 400' };
+    if (records.length > 1) return { kind: 'split', error: 'answered 400', endpoint: 'refusing' };
     const reason = { code: 'delivery.refused', message: 'answered 400' } as const;
     return { kind: 'dead-letter', reason, endpoint: 'refusing' };
   };
@@ -78,7 +78,7 @@ test('a batch that is refused is halved until the refused record stands alone', 
 test('when a half fails, what follows of its keys is parked, not sent', async () => {
   const { topics, run, requests, clock, position } = batchWorld({
     answer: (records, failures) => {
-      if (records.length === 4) return { kind: 'split', error: 'answered 400' };
+      if (records.length === 4) return { kind: 'split', error: 'answered 400', endpoint: 'refusing' };
       const fails = failures === 0 && records.some(({ offset }) => offset === 1n);
       return fails
         ? { kind: 'retry', atMs: clock.now() + 1_000, error: 'answered 500', endpoint: 'failing' }

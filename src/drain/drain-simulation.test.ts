@@ -127,7 +127,7 @@ function simulate(plan: Plan) {
 
   function verdictFor(records: number, failures: number): Verdict {
     if (chance() >= plan.refusals) return { kind: 'done' };
-    if (records > 1 && chance() < 0.5) return { kind: 'split', error: 'answered 400' };
+    if (records > 1 && chance() < 0.5) return { kind: 'split', error: 'answered 400', endpoint: 'refusing' };
     if (failures > 5) {
       return {
         kind: 'dead-letter',

@@ -198,7 +198,7 @@ export class Sending {
       };
       return { attempt, verdict };
     }
-    if (records > 1) return { attempt, verdict: { kind: 'split', error: answer } };
+    if (records > 1) return { attempt, verdict: { kind: 'split', error: answer, endpoint: 'refusing' } };
     const reason = { code: 'delivery.broken', message: answer } as const;
     return { attempt, verdict: { kind: 'dead-letter', reason, endpoint: 'refusing' } };
   }

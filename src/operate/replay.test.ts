@@ -133,7 +133,7 @@ test('records refused together go alone, until the refused one is found', async 
   const { options, elsewhere } = worldOf(6);
   elsewhere.answer = (records) => {
     if (!records.some(({ offset }) => offset === 4n)) return undefined;
-    if (records.length > 1) return { kind: 'split', error: 'answered 413' };
+    if (records.length > 1) return { kind: 'split', error: 'answered 413', endpoint: 'refusing' };
     const reason = { code: 'delivery.refused', message: 'answered 413' } as const;
     return { kind: 'dead-letter', reason, endpoint: 'refusing' };
   };

@@ -32,6 +32,9 @@ interface Seen {
   readonly heard: Map<string, Heard>;
 }
 
+/** What speaks of credentials, URL or method counts too, but for batches that are split: some of it may have counted. */
+const mayFail = (status: number | undefined) =>
+  failing(status) || (status !== undefined && status > 400 && status < 408 && status !== 406);
 const failing = (status: number | undefined) =>
   status === undefined || [408, 425, 429].includes(status) || status >= 500 || (status > 299 && status < 400);
 const isStopped = (row: Entity | undefined) => row?.state === 'paused' || row?.state === 'disabled';
@@ -76,7 +79,7 @@ export function watchAnswers(world: World, tables: TablesModel, endpoints: Endpo
     const isSure = world.nowMs() - endpoint.changedMs > unsureMs;
     // Just before its caller knows, and may act on it.
     world.after(sent.lastsMs - 1, () => {
-      if (failing(sent.status)) heard.failures += 1;
+      if (mayFail(sent.status)) heard.failures += 1;
       if (sent.retryAfter !== undefined) heard.asked = true;
     });
     // Its caller has heard of it by then.

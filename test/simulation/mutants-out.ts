@@ -161,7 +161,7 @@ export const mutantsOut: readonly Mutant[] = [
   {
     name: 'refused batch given up whole',
     file: 'src/delivery/verdict.ts',
-    text: "if (means === 'refused' && options.records > 1) return { kind: 'split', error };",
+    text: "if (isRefused && options.records > 1) return { kind: 'split', error, endpoint };",
     by: '',
   },
   {
