@@ -6,7 +6,7 @@ import { type RunningProxy, startProxy } from '../proxy/server.ts';
 import { type Clock, systemClock } from '../src/shared/clock.ts';
 import { type RunningStorage, startAzurite } from './azurite.ts';
 import { ensureCertificate, type LocalCertificate } from './certificate.ts';
-import { type HostProcess, startHostProcess } from './host-process.ts';
+import { type RunningChild, startChild } from './child-process.ts';
 import { type RunningTokenIssuer, startTokenIssuer } from './token-issuer.ts';
 import { type RunningWebhookSink, startWebhookSink } from './webhook-sink.ts';
 
@@ -50,17 +50,25 @@ export interface KafkaCloud {
 export interface Cloud extends KafkaCloud {
   readonly azurite: RunningStorage;
   readonly sink: RunningWebhookSink;
-  /** Starts a Functions host against it; several can run at once. */
+  /**
+   * Starts a Functions host against it; several can run at once.
+   *
+   * @throws {SluiceError} with what it printed, when it ends before it is ready, or is not ready in time.
+   */
   startHost(options: StartHostOptions): Promise<HostProcess>;
 }
 
-/** How a Functions host is started against the cloud. */
+/** The Functions host in a process of its own, as it runs in Azure. */
+export type HostProcess = Pick<RunningChild, 'url' | 'exited' | 'stop' | 'kill'>;
+
+/** How a Functions host is started against the cloud, on the built app in the current folder. */
 export interface StartHostOptions {
   /** 0, a free one, unless given. */
   readonly port?: number;
-  /** App settings that win over the cloud's. */
+  /** App settings that win over the cloud's, which win over local.settings.json. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly enableAuth?: boolean;
+  /** Takes what it prints, a line at a time. */
   readonly print?: (line: string) => void;
 }
 
@@ -115,14 +123,15 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     azurite,
     sink,
     settings,
-    startHost: async (host) => {
-      const started = await startHostProcess({
-        port: host.port ?? 0,
-        stateDir: join(dir, 'host'),
-        settings: { ...settings, ...host.settings },
-        certPath,
-        enableAuth: host.enableAuth ?? false,
-        print: host.print ?? (() => undefined),
+    startHost: async ({ port = 0, enableAuth = false, print = () => undefined, ...host }) => {
+      const started = await startChild({
+        script: 'local/functions-host/main.ts',
+        args: [
+          ...['--port', String(port), '--state', join(dir, 'host')],
+          ...(enableAuth ? ['--enable-auth'] : []),
+        ],
+        env: { ...settings, ...host.settings, NODE_EXTRA_CA_CERTS: certPath },
+        print,
       });
       running.defer(() => started.stop());
       return started;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { startAzurite } from '../../local/azurite.ts';
-import type { HostProcess } from '../../local/host-process.ts';
+import type { HostProcess } from '../../local/stack.ts';
 import type { Delivery, SinkAnswer } from '../../local/webhook-sink.ts';
 import { activeEndpoint } from '../../src/drain/endpoint-state.ts';
 import { webhookIdOf } from '../../src/events/record.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { IncomingHttpHeaders } from 'node:http';
 import { after, before, test } from 'node:test';
 import { type CloudEventV1, HTTP } from 'cloudevents';
-import type { HostProcess } from '../../local/host-process.ts';
+import type { HostProcess } from '../../local/stack.ts';
 import type { Delivery } from '../../local/webhook-sink.ts';
 import { openTestCloud, patienceMs, usualConfig } from '../support/test-cloud.ts';
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, type TestContext, test } from 'node:test';
 import { startAzuriteTables } from '../../local/azurite.ts';
-import type { HostProcess } from '../../local/host-process.ts';
+import type { HostProcess } from '../../local/stack.ts';
 import type { FaultRule } from '../../proxy/faults.ts';
 import { Secret } from '../../src/shared/secret.ts';
 import { openTable } from '../../src/storage/table/open-table.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import type { HostProcess } from '../../local/host-process.ts';
+import type { HostProcess } from '../../local/stack.ts';
 import type { Status, SubscriptionStatus } from '../../src/operate/status.ts';
 import { openTestCloud, patienceMs } from '../support/test-cloud.ts';
 

@@ -2,8 +2,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import type { HostProcess } from '../../local/host-process.ts';
-import { type Cloud, freePorts, type StartHostOptions, startCloud } from '../../local/stack.ts';
+import {
+  type Cloud,
+  freePorts,
+  type HostProcess,
+  type StartHostOptions,
+  startCloud,
+} from '../../local/stack.ts';
 import usualConfig from '../e2e/bridge.config.json' with { type: 'json' };
 
 export { usualConfig };
