@@ -60,7 +60,9 @@ export function createAuthenticator(auth: ProxyAuth, clock: Clock): Authenticato
       return payload;
     } catch (error) {
       if (isBadToken(error)) throw unauthenticated(`The token is not valid: ${error.message}.`);
-      throw new RestError('issuer_unreachable', `The issuer's keys cannot be had: ${describeError(error)}`);
+      // What `fetch` throws only says that it failed; its cause says why.
+      const why = error instanceof TypeError && error.cause !== undefined ? error.cause : error;
+      throw new RestError('issuer_unreachable', `The issuer's keys cannot be had: ${describeError(why)}`);
     }
   };
   const remember = (token: string, expiresAtSeconds: number) => {

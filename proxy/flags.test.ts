@@ -46,6 +46,10 @@ test('flags that cannot be followed are refused in one line that says what would
       ['--no-auth', '--tls-key', import.meta.filename, '--tls-cert', import.meta.filename],
       /must be a private key and its certificate in PEM/,
     ],
+    [
+      ['--issuer', 'https://login', '--group', 'g', '--issuer-ca', import.meta.filename],
+      /--issuer-ca must be a certificate in PEM/,
+    ],
   ];
   for (const [args, message] of cases) assert.throws(() => readFlags(args), refused(message), args.join(' '));
 });

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { parseArgs } from 'node:util';
@@ -102,7 +103,7 @@ function readAuth(values: Values): ProxyAuth | undefined {
     issuer,
     groupId: group,
     audience,
-    ...(ca === undefined ? {} : { issuerCa: readPem('--issuer-ca', ca) }),
+    ...(ca === undefined ? {} : { issuerCa: readCertificate('--issuer-ca', ca) }),
   };
 }
 
@@ -120,6 +121,16 @@ function readTls(keyFile: string | undefined, certFile: string | undefined): Fla
     );
   }
   return tls;
+}
+
+function readCertificate(flag: string, file: string): string {
+  const pem = readPem(flag, file);
+  try {
+    new X509Certificate(pem);
+  } catch (error) {
+    throw new FlagError(`${flag} must be a certificate in PEM: ${describeError(error)}.`);
+  }
+  return pem;
 }
 
 function readPem(flag: string, file: string): string {
