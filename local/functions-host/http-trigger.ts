@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { HostError } from './host-error.ts';
+import { doFor, HostError, readOptions } from './host-error.ts';
 import { sendRpcResponse, toRpcRequest } from './http-message.ts';
 import { compileRoute, type RouteMatcher, type RouteParams, splitPath } from './http-route.ts';
 import { type Exchange, keyOf, receiveBody, send } from './http-server.ts';
@@ -56,7 +56,7 @@ export const httpTrigger: TriggerFactory = ({ clock, settings, keys, invoke }) =
   };
 
   return {
-    add: (fn) => routes.push(toRoute(fn, settings.routePrefix)),
+    add: (fn) => routes.push(doFor(`function "${fn.name}"`, () => toRoute(fn, settings.routePrefix))),
     describe: (fn, baseUrl) => {
       const { methods, route } = parseOptions(fn);
       return `[${methods.join(',')}] ${baseUrl}/${withPrefix(settings.routePrefix, route ?? fn.name)}`;
@@ -85,18 +85,15 @@ function toRoute(fn: AppFunction, routePrefix: string): Route {
   const template = withPrefix(routePrefix, route ?? fn.name);
   // Whatever the prefix is, and whatever follows: Azure/azure-functions-host, `ScriptHost.ValidateHttpFunction`.
   if (/^(admin|runtime)/i.test(route ?? fn.name)) {
-    throw new HostError(
-      `function "${fn.name}": the specified route conflicts with one or more built in routes`,
-    );
+    throw new HostError('the specified route conflicts with one or more built in routes');
   }
   return { fn, methods: new Set(methods), matches: compileRoute(template), authLevel };
 }
 
 function parseOptions(fn: AppFunction): z.infer<typeof optionsSchema> {
-  const parsed = optionsSchema.safeParse(fn.trigger);
-  if (!parsed.success) throw new HostError(`function "${fn.name}":\n${z.prettifyError(parsed.error)}`);
+  const options = readOptions(optionsSchema, fn.trigger);
   // An empty route means no route, as in the host.
-  return { ...parsed.data, route: parsed.data.route || undefined };
+  return { ...options, route: options.route || undefined };
 }
 
 function withPrefix(prefix: string, route: string): string {

@@ -1,6 +1,6 @@
 import { describeError } from '../../src/shared/error.ts';
 import type { RpcInvocationResponse, RpcTypedData } from './core-types.ts';
-import { HostError } from './host-error.ts';
+import { doFor, HostError } from './host-error.ts';
 import type { AppFunction } from './load-app.ts';
 import type { QueueSettings } from './settings.ts';
 import type { Queues, StorageQueue } from './storage-queue.ts';
@@ -64,13 +64,9 @@ function openOutputs(fn: AppFunction, queues: Queues): QueueOutput[] {
   const bindings = Object.entries(fn.metadata.bindings).filter(
     ([, { type, direction }]) => type.toLowerCase() === 'queue' && direction === 'out',
   );
-  return bindings.map(([name, binding]) => {
-    try {
-      return { name, queue: queues.open(binding) };
-    } catch (error) {
-      throw new HostError(`function "${fn.name}", output "${name}": ${describeError(error)}`, error);
-    }
-  });
+  return bindings.map(([name, binding]) =>
+    doFor(`function "${fn.name}", output "${name}"`, () => ({ name, queue: queues.open(binding) })),
+  );
 }
 
 function toMessages(data: RpcTypedData): Buffer[] {

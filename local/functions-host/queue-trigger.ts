@@ -1,7 +1,6 @@
 import { systemRandom } from '../../src/shared/clock.ts';
-import { describeError } from '../../src/shared/error.ts';
 import type { RpcTypedData } from './core-types.ts';
-import { HostError } from './host-error.ts';
+import { doFor } from './host-error.ts';
 import { calledByApi, type Invocation } from './invoke.ts';
 import type { AppFunction } from './load-app.ts';
 import { createQueueListener, type QueueListener } from './queue-listener.ts';
@@ -29,7 +28,7 @@ export function createQueueTrigger(options: {
     const listeners: QueueListener[] = [];
     return {
       add: (fn) => {
-        const queue = open(queues, fn);
+        const queue = doFor(`function "${fn.name}"`, () => queues.open(fn.trigger));
         listeners.push(
           createQueueListener({
             queue,
@@ -55,14 +54,6 @@ export function createQueueTrigger(options: {
       },
     };
   };
-}
-
-function open(queues: Queues, fn: AppFunction): StorageQueue {
-  try {
-    return queues.open(fn.trigger);
-  } catch (error) {
-    throw new HostError(`function "${fn.name}": ${describeError(error)}`, error);
-  }
 }
 
 async function runOnce(options: {

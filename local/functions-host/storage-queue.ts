@@ -6,7 +6,7 @@ import {
 } from '@azure/storage-queue';
 import { z } from 'zod';
 import type { Binding } from './core-types.ts';
-import { HostError } from './host-error.ts';
+import { HostError, readOptions } from './host-error.ts';
 import { resolveAppSettings } from './settings.ts';
 
 /** A message this host holds: others do not see it for the time being. */
@@ -40,7 +40,7 @@ const bindingOptions = z.looseObject({ queueName: z.string(), connection: z.stri
 const connectionDefault = 'AzureWebJobsStorage';
 const poisonSuffix = '-poison';
 // https://learn.microsoft.com/rest/api/storageservices/naming-queues-and-metadata
-const queueName = /^(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*$/;
+const legalName = /^(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*$/;
 const retryOptions = { maxTries: 4, tryTimeoutInMs: 30_000, retryDelayInMs: 800, maxRetryDelayInMs: 10_000 };
 
 /**
@@ -54,11 +54,9 @@ export function createQueues(options: { readonly env: NodeJS.ProcessEnv }): Queu
   const notices = createNotices();
   return {
     open: (binding) => {
-      const parsed = bindingOptions.safeParse(binding);
-      if (!parsed.success) throw new HostError(z.prettifyError(parsed.error));
-      const { connection = connectionDefault } = parsed.data;
-      const name = resolveAppSettings(parsed.data.queueName, env).toLowerCase();
-      if (!queueName.test(name)) {
+      const { queueName, connection = connectionDefault } = readOptions(bindingOptions, binding);
+      const name = resolveAppSettings(queueName, env).toLowerCase();
+      if (!legalName.test(name)) {
         throw new HostError(
           `"${name}" is no queue name: 3 to 63 letters, digits and single dashes between them`,
         );
@@ -67,7 +65,7 @@ export function createQueues(options: { readonly env: NodeJS.ProcessEnv }): Queu
       const openQueue = (queue: string, poison?: StorageQueue) =>
         createQueue({ client: account.getQueueClient(queue), poison, notices });
       const poisonName = `${name}${poisonSuffix}`;
-      const hasPoison = !name.endsWith(poisonSuffix) && queueName.test(poisonName);
+      const hasPoison = !name.endsWith(poisonSuffix) && legalName.test(poisonName);
       return openQueue(name, hasPoison ? openQueue(poisonName) : undefined);
     },
   };

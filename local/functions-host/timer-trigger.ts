@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../../src/shared/clock.ts';
 import { describeError } from '../../src/shared/error.ts';
-import { HostError } from './host-error.ts';
+import { doFor, readOptions } from './host-error.ts';
 import { calledByApi, type Invocation } from './invoke.ts';
 import type { AppFunction } from './load-app.ts';
 import { resolveAppSettings } from './settings.ts';
@@ -59,18 +59,14 @@ export const timerTrigger: TriggerFactory = (parts) => {
 };
 
 function toTimer(fn: AppFunction, { clock, env, stateDir }: TriggerParts): Timer {
-  const parsed = optionsSchema.safeParse(fn.trigger);
-  if (!parsed.success) throw new HostError(`function "${fn.name}":\n${z.prettifyError(parsed.error)}`);
-  const options = parsed.data;
-  try {
+  return doFor(`function "${fn.name}"`, () => {
+    const options = readOptions(optionsSchema, fn.trigger);
     const schedule = parseSchedule(resolveAppSettings(options.schedule, env), env.WEBSITE_TIME_ZONE || 'UTC');
     const first = schedule.next(clock.now());
     const monitored = options.useMonitor && schedule.next(first) - first >= monitoredIntervalMinMs;
     const statusPath = monitored ? join(stateDir, 'timers', `${fn.name}.json`) : undefined;
     return { fn, schedule, statusPath, runOnStartup: options.runOnStartup };
-  } catch (error) {
-    throw new HostError(`function "${fn.name}": ${describeError(error)}`, error);
-  }
+  });
 }
 
 async function runTimer(timer: Timer, parts: TriggerParts, signal: AbortSignal): Promise<void> {
