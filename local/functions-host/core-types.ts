@@ -3,6 +3,7 @@
  * contract's own: https://github.com/Azure/azure-functions-nodejs-worker, `types-core/index.d.ts`.
  */
 
+/** How much a line of the log matters; `none` lets nothing through. */
 export type LogLevel = 'trace' | 'debug' | 'information' | 'warning' | 'error' | 'critical' | 'none';
 
 /** `user` for what a function logs, `system` for what the worker or the library says. */
@@ -15,6 +16,7 @@ export interface Binding {
   readonly [option: string]: unknown;
 }
 
+/** A function as the library registers it. */
 export interface FunctionMetadata {
   readonly name: string;
   /** By binding name; `$return` is the return value. */
@@ -22,6 +24,7 @@ export interface FunctionMetadata {
   readonly retryOptions?: unknown;
 }
 
+/** The handler of a function. */
 export type FunctionCallback = (...args: unknown[]) => unknown;
 
 /** A value on its way into or out of a function; at most one field is set. */
@@ -51,6 +54,7 @@ interface Nullable<T> {
   readonly value?: T | null;
 }
 
+/** A cookie that an HTTP function sets. */
 export interface RpcHttpCookie {
   readonly name: string;
   readonly value: string;
@@ -65,6 +69,7 @@ export interface RpcHttpCookie {
   readonly maxAge?: Nullable<number>;
 }
 
+/** What the host asks of a function. */
 export interface RpcInvocationRequest {
   readonly invocationId: string;
   readonly functionId: string;
@@ -73,11 +78,13 @@ export interface RpcInvocationRequest {
   readonly traceContext: { readonly traceParent: string; readonly traceState: string };
 }
 
+/** What a function has given: its return value, and its extra outputs by their names. */
 export interface RpcInvocationResponse {
   readonly returnValue?: RpcTypedData | null;
   readonly outputData?: readonly { readonly name: string; readonly data: RpcTypedData }[];
 }
 
+/** An invocation, as the host shows it to the library. */
 export interface CoreInvocationContext {
   readonly invocationId: string;
   readonly request: RpcInvocationRequest;
@@ -101,6 +108,7 @@ export interface ProgrammingModel {
   getCapabilities?(worker: Record<string, string>): Promise<Record<string, string>>;
 }
 
+/** When hooks run. */
 export type HookName = 'appStart' | 'appTerminate' | 'preInvocation' | 'postInvocation' | 'log';
 
 /** Hooks of one scope share `hookData`; all hooks of the app share `appHookData`. */
@@ -110,4 +118,5 @@ export interface HookContext {
   [field: string]: unknown;
 }
 
+/** A hook; it may change what its context holds. */
 export type HookCallback = (context: HookContext) => unknown;

@@ -3,6 +3,7 @@ import { SluiceError } from '../../src/shared/error.ts';
 import { casesOf, type DrainPlan, modes } from './drain/cases.ts';
 import type { IngestPlan } from './ingest/compare.ts';
 
+/** What `--help` prints. */
 export const usage = `Measures how fast events are taken in, and how fast records are delivered.
 
 Usage: npm run bench -- ingest [flags]

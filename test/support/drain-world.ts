@@ -86,6 +86,7 @@ export type Answer = (
   failures: number,
 ) => Promise<Verdict | undefined> | Verdict | undefined;
 
+/** What of the world differs from the usual: done at once, in order of keys, nothing stored yet. */
 export interface WorldOptions {
   readonly answer?: Answer;
   readonly prepare?: Delivery['prepare'];
@@ -97,12 +98,14 @@ export interface WorldOptions {
   readonly deadLetters?: DeadLetterStore;
 }
 
+/** The bounds of a run in the world. */
 export const worldLimits: DrainLimits = {
   budgetMs: 60_000,
   leaseMs: 10_000,
   partitionsMax: 4,
   pageRecords: 3,
 };
+/** The longest that an attempt takes there. */
 export const attemptMs = 2_000;
 
 /** A drain of one subscription in memory, on a clock that stands still at 0 until it is moved. */

@@ -28,6 +28,7 @@ export interface FakeLog extends RecordLog {
   reads(): number;
 }
 
+/** Makes one without topics. */
 export function createFakeLog(): FakeLog {
   interface Partition {
     earliest: bigint;

@@ -1,5 +1,6 @@
 /** How a subscription orders what it delivers. */
 export type Mode = 'key' | 'none' | 'partition';
+/** All of them, in the order in which they are measured. */
 export const modes: readonly Mode[] = ['key', 'none', 'partition'];
 
 /** What is measured: one subscription with a topic and an endpoint of its own. */

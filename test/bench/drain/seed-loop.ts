@@ -12,6 +12,7 @@ export interface SeedLoop {
   readonly ms: number;
 }
 
+/** What was answered 200, and how long that took. */
 export interface SeedResult {
   readonly records: number;
   readonly ms: number;

@@ -22,6 +22,7 @@ export interface IngestPlan {
 
 /** What is compared: the bridge, a bare server in its place, and the host's own ceiling. */
 export const contestants = ['bridge', 'bare', 'ceiling'] as const;
+/** One of them. */
 export type Contestant = (typeof contestants)[number];
 
 /** Medians over the rounds. */

@@ -18,6 +18,7 @@ export interface LoadOptions {
   readonly eventsMax: number;
 }
 
+/** What a load came to; latencies are those of answers after the warm-up. */
 export interface LoadResult {
   readonly acknowledged: Tally;
   readonly eventsPerSecond: number;

@@ -9,6 +9,7 @@ import { createSlots } from './slots.ts';
 /** The topic that the proxy has. */
 export const benchTopic = 'bench';
 
+/** How the proxy behaves. */
 export interface SlowProxyOptions {
   readonly clock: Clock;
   /** What a produce call takes, however many records it brings. */

@@ -10,6 +10,7 @@ export interface ProxyKind {
   readonly callsMax: number;
 }
 
+/** Takes whatever comes at once. */
 export const freeProxy: ProxyKind = { name: 'free', callMs: 5, callsMax: Number.POSITIVE_INFINITY };
 /** As a proxy with few worker threads. */
 export const tightProxy: ProxyKind = { name: 'tight', callMs: 5, callsMax: 8 };
