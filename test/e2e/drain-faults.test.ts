@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +12,7 @@ import { Secret } from '../../src/shared/secret.ts';
 import { createTableCheckpointStore } from '../../src/storage/table/checkpoint-store.ts';
 import { createTableDeadLetters } from '../../src/storage/table/dead-letters.ts';
 import { openTable } from '../../src/storage/table/open-table.ts';
+import { watchLines } from '../support/line-watch.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { openTestCloud, patienceMs, usualConfig } from '../support/test-cloud.ts';
 
@@ -41,9 +41,7 @@ const ports = { tables: azurite.tables.port, queues: azurite.queues.port };
 const account = { connectionString: new Secret(connectionString), tablePrefix: 'faults' };
 const checkpoints = createTableCheckpointStore(await openTable(account, 'checkpoints'));
 const deadLetters = createTableDeadLetters(await openTable(account, 'deadletters'), 'test');
-/** Emits `line` for each line that a host prints: several a second, since its timers fire so often. */
-const output = new EventEmitter();
-output.setMaxListeners(0);
+const lines = watchLines();
 
 after(async () => {
   await azurite.stop();
@@ -145,12 +143,6 @@ async function watchCheckpoints(): Promise<void> {
   }
 }
 
-/** Asks again whenever a host has printed a line, until it holds. */
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const signal = AbortSignal.timeout(3 * patienceMs);
-  while (!(await holds())) await once(output, 'line', { signal });
-}
-
 async function buried(ordering: Ordering): Promise<Set<string>> {
   const letters = await deadLetters.list(ordering, { max: 100_000 });
   return new Set(letters.map(({ id }) => id));
@@ -211,7 +203,7 @@ test(`three hosts, ${kills} kills and a receiver that does anything: nothing is 
         TABLE_PREFIX: account.tablePrefix,
         BRIDGE_CONFIG: configs[mode],
       },
-      print: (line) => output.emit('line', line),
+      print: lines.print,
     });
   const hosts: HostProcess[] = await Promise.all(hostModes.map(start));
 
@@ -231,10 +223,11 @@ test(`three hosts, ${kills} kills and a receiver that does anything: nothing is 
   }
 
   for (const ordering of orderings) cloud.sink.behave(`/${ordering}`, {});
-  await until(async () => {
+  const isFinished = async () => {
     await watchCheckpoints();
     return (await Promise.all(orderings.map(unfinished))).every((left) => left.length === 0);
-  });
+  };
+  await lines.until(isFinished, 3 * patienceMs);
   await Promise.all(hosts.map((host) => host.stop()));
 
   await assertInOrder('key');
@@ -249,16 +242,15 @@ test(`three hosts, ${kills} kills and a receiver that does anything: nothing is 
 
 /** The next delivery, or a line of a host when nothing is delivered: both will come, whatever is broken. */
 async function nextDelivery(): Promise<void> {
-  const line = once(output, 'line');
   const delivery = Promise.withResolvers<void>();
   const stop = cloud.sink.onDelivery(() => delivery.resolve());
-  await Promise.race([line, delivery.promise]);
+  await Promise.race([lines.next(), delivery.promise]);
   stop();
 }
 
 async function restartProxy(): Promise<void> {
   const bringBack = await cloud.interruptProxy();
-  for (let lines = 0; lines < 3; lines += 1) await once(output, 'line');
+  for (let seen = 0; seen < 3; seen += 1) await lines.next();
   await bringBack();
 }
 

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +9,8 @@ import type { FaultRule } from '../../proxy/faults.ts';
 import { Secret } from '../../src/shared/secret.ts';
 import { openTable } from '../../src/storage/table/open-table.ts';
 import { createTableOutbox } from '../../src/storage/table/outbox.ts';
-import { openTestCloud, patienceMs, usualConfig } from '../support/test-cloud.ts';
+import { watchLines } from '../support/line-watch.ts';
+import { openTestCloud, usualConfig } from '../support/test-cloud.ts';
 
 /** What the bridge is sent through each fault. */
 const eventsPerFault = 40;
@@ -41,8 +41,7 @@ const settings = {
 };
 /** Each test has a host of its own, since a host remembers for a while that a topic was away. */
 let host: HostProcess;
-/** Emits `line` for each line that a host prints: one a second at least, since its timers fire so often. */
-const output = new EventEmitter();
+const { print, until } = watchLines();
 
 afterEach(() => cloud.faults.clear());
 after(async () => {
@@ -60,7 +59,7 @@ interface Answered {
 
 /** Starts a host and sees it produce, so that what follows meets warm connections and a topic that is there. */
 async function startHealthy(t: TestContext, name: string): Promise<readonly Answered[]> {
-  host = await cloud.startHost({ settings, print: (line) => output.emit('line', line) });
+  host = await cloud.startHost({ settings, print });
   t.after(() => host.stop());
   const answers = await send(idsOf(`${name}-healthy`, connections));
   for (const { outcome } of answers) assert.equal(outcome, 'produced');
@@ -94,12 +93,6 @@ async function sendEvent(id: string): Promise<Answered> {
   assert.equal(answer.status, 503, text);
   assert.equal(answer.headers.get('retry-after'), '1');
   return { id, status: 503, outcome: undefined };
-}
-
-/** Asks again whenever the host has printed a line, until it holds. */
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const signal = AbortSignal.timeout(patienceMs);
-  while (!(await holds())) await once(output, 'line', { signal });
 }
 
 /** How often the proxy's log holds each event. */

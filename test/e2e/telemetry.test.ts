@@ -1,35 +1,24 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
-import { EventEmitter, once } from 'node:events';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { watchLines } from '../support/line-watch.ts';
 import { collectTelemetry, type PrintedSpan } from '../support/printed-telemetry.ts';
-import { openTestCloud, patienceMs } from '../support/test-cloud.ts';
+import { openTestCloud } from '../support/test-cloud.ts';
 
 const cloud = await openTestCloud();
 const collected = collectTelemetry();
-/** Emits `line` for each line that the host prints, of which the metrics are several a second. */
-const output = new EventEmitter();
+const { print, until } = watchLines();
 const host = await cloud.startHost({
   settings: { NODE_OPTIONS: `--import ${pathToFileURL('test/support/print-telemetry.ts')}` },
   print: (line) => {
     collected.take(line);
-    output.emit('line');
+    print(line);
   },
 });
 
-/** What holds once the host has printed enough. */
-async function eventually<T>(find: () => T | undefined | false): Promise<T> {
-  const signal = AbortSignal.timeout(patienceMs);
-  for (;;) {
-    const found = find();
-    if (found !== undefined && found !== false) return found;
-    await once(output, 'line', { signal });
-  }
-}
-
 const spanIn = (traceId: string, name: string): Promise<PrintedSpan> =>
-  eventually(() => collected.spans.find((span) => span.traceId === traceId && span.name === name));
+  until(() => collected.spans.find((span) => span.traceId === traceId && span.name === name));
 
 const post = (path: string, body: string, headers: Record<string, string> = {}) =>
   fetch(host.url + path, {
@@ -101,7 +90,7 @@ test('events of Event Grid and of schedules have spans too', async () => {
   assert.equal((await post(path, JSON.stringify([event]), { 'aeg-event-type': 'Notification' })).status, 202);
   assert.equal((await post('/admin/functions/publish-tick', '{}')).status, 202);
   for (const source of ['eventgrid', 'schedule-tick']) {
-    const { traceId, spanId } = await eventually(() =>
+    const { traceId, spanId } = await until(() =>
       collected.spans.find(
         ({ name, attributes }) => name === 'sluice.receive' && attributes.source === source,
       ),
@@ -116,7 +105,7 @@ test('what is accepted, produced, rejected and spilled is counted, and batches a
   const orders = { topic: 'orders.v1' };
   // The tests before this one sent two.
   const sentBefore = 2;
-  await eventually(() => sum('sluice.produced', orders) === sentBefore);
+  await until(() => sum('sluice.produced', orders) === sentBefore);
   const statuses: number[] = [];
   const send = async (path: string, body: string, headers?: Record<string, string>) =>
     statuses.push((await post(path, body, headers)).status);
@@ -133,19 +122,19 @@ test('what is accepted, produced, rejected and spilled is counted, and batches a
   await send('/api/events/orders', '{"customer":"3"}');
   cloud.faults.clear();
   assert.equal(statuses.at(-1), 202);
-  const failed = await eventually(() => collected.spans.find((span) => span.failed !== undefined));
+  const failed = await until(() => collected.spans.find((span) => span.failed !== undefined));
   assert.deepEqual([failed.name, failed.failed], ['sluice.produce', 'kafka-rest.failed']);
 
-  await eventually(() => sum('sluice.accepted', { source: 'orders', outcome: 'queued' }) === 1);
-  await eventually(() => sum('sluice.spilled', orders) === 1);
+  await until(() => sum('sluice.accepted', { source: 'orders', outcome: 'queued' }) === 1);
+  await until(() => sum('sluice.spilled', orders) === 1);
   for (const reason of ['malformed-body', 'unknown-source', 'unverified', 'no-route']) {
-    await eventually(() => sum('sluice.rejected', { reason }) === 1);
+    await until(() => sum('sluice.rejected', { reason }) === 1);
   }
   const produced = { source: 'orders', outcome: 'produced' };
-  await eventually(() => sum('sluice.accepted', produced) === sentBefore + 2);
+  await until(() => sum('sluice.accepted', produced) === sentBefore + 2);
   // The spilled one is produced from the outbox.
-  await eventually(() => sum('sluice.produced', orders) === sentBefore + 3);
-  const flush = await eventually(() => collected.spans.find(({ name }) => name === 'sluice.flush'));
+  await until(() => sum('sluice.produced', orders) === sentBefore + 3);
+  const flush = await until(() => collected.spans.find(({ name }) => name === 'sluice.flush'));
   assert.deepEqual(flush.attributes, orders);
   assert.equal(collected.metric('sluice.produce.records', orders)?.count, sentBefore + 3);
   assert.equal(collected.metric('sluice.produce.duration', orders)?.count, sentBefore + 3);
