@@ -65,8 +65,14 @@ const harmless: ReadonlySet<Fault> = new Set<Fault>([
   'proxy is away',
   'log leaves offsets out',
   'log moves its retention',
+  'topic is made anew',
+  'topic is away',
+  'topic grows',
+  'tables answer a repetition',
   'message doubles',
   'message is late',
+  'message comes back',
+  'message is poisoned',
   'endpoint answers 5xx',
   'endpoint answers 4xx',
   'endpoint redirects',
@@ -135,7 +141,7 @@ export function checkIn(witness: InWitness): void {
   const { world, log, tables, work } = witness;
   const { plan } = world;
   const buried = buriedIn(tables);
-  const calm = plan.skewMs === 0 && Object.keys(plan.faults).every((fault) => harmless.has(fault as Fault));
+  const calm = [...world.struck.keys()].every((fault) => harmless.has(fault));
   for (const event of work.events) {
     const records = log.of(event.name);
     if (event.acknowledgedMs !== undefined && records.length === 0 && !buried.has(event.name)) {
@@ -197,6 +203,10 @@ function checkSaid(stores: Stores, event: SentEvent, said: SaidOfEvent | undefin
   if (!isThere[outcome]?.()) {
     world.violated('no acknowledged event is lost', `${name} is not where the answer says: ${outcome}`);
   }
+  const isFirst = event.sendings + event.repeats + event.doubles === 1;
+  if (isFirst && outcome === 'produced' && (queued.get(name) ?? 0) > 0) {
+    world.violated('duplicates have a reason', `${name} is in the outbox although it is produced`);
+  }
 }
 
 /** Whether an event is in the log, in the outbox or a dead letter. */
@@ -253,15 +263,19 @@ function sawLetter({ world, log, tables, buried, work }: Stores, { before, after
   const { topic, reason, record } = letterOf(tables, after);
   const event = work.event(eventOf(record.value) ?? '');
   const isWhole = event !== undefined && reason.code !== '' && isRecordOf(event, topic, record);
-  const isMissing = reason.code === 'kafka-rest.not-found' && isNobodysToMake(world, log, topic ?? '');
   if (!isWhole) world.violated('dead letters are whole', `${after.partitionKey} ${after.rowKey}`);
-  else if (!event.tooLarge && !event.invalid && event.padding < waitingBytesMax && !isMissing) {
+  else if (!isHopeless(event) && !(reason.code === 'kafka-rest.not-found' && isMissed(world, log, event))) {
     world.violated('nothing good is given up', `${event.name} is a dead letter`);
   } else buried.add(event.name);
 }
 
-/** Whether a topic was deleted, and the bridge may not make it. */
-function isNobodysToMake({ plan }: World, log: TopicLog, topic: string): boolean {
+/** Whether nobody could take an event: no route, no broker, or neither the log nor the outbox. */
+function isHopeless({ invalid, tooLarge, padding }: SentEvent): boolean {
+  return invalid || tooLarge || padding > waitingBytesMax;
+}
+
+/** Whether the topic of an event was deleted, and the bridge may not make it. */
+function isMissed({ plan }: World, log: TopicLog, { topic }: SentEvent): boolean {
   return log.wasAway(topic) && !plan.ingest.createsTopic;
 }
 

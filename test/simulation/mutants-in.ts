@@ -220,4 +220,34 @@ export const mutantsIn: readonly Mutant[] = [
     text: 'properties[`data${index}`] !== undefined;',
     by: 'index < 1 && properties[`data${index}`] !== undefined;',
   },
+  {
+    name: 'batch is queued whole when one of its records fails',
+    file: 'src/ingest/keep.ts',
+    text: 'records.filter((_, index) => isPassing(outcomes[index]))',
+    by: 'records.filter(() => outcomes.some(isPassing))',
+  },
+  {
+    name: 'trigger ends well before its letter is stored',
+    file: 'src/ingest/accept.ts',
+    text: 'isRefused(outcome)) await bury(event, reasonOf(outcome));',
+    by: 'isRefused(outcome)) bury(event, reasonOf(outcome)).catch(() => undefined);',
+  },
+  {
+    name: 'occurrence of a schedule is named for its run',
+    file: 'src/ingest/schedule.ts',
+    text: 'latestFirst.push(occurrenceMs);',
+    by: 'latestFirst.push(Math.floor(nowMs / 1000) * 1000);',
+  },
+  {
+    name: 'late run makes up for one tick only',
+    file: 'src/ingest/schedule.ts',
+    text: 'all: occurrencesMax, skip',
+    by: 'all: 1, skip',
+  },
+  {
+    name: 'topic that the bridge may make counts as missing for ever',
+    file: 'src/kafka-rest/write-records.ts',
+    text: ' && !options.creation?.makes(topic);',
+    by: ';',
+  },
 ];
