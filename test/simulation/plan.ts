@@ -52,6 +52,7 @@ export function planOf(seed: number, options: { readonly minutes?: number | unde
     const rate = faultRatesMax[fault] * intensity * (0.2 + 0.8 * luck.next());
     if (luck.happens(share)) rates[fault] = rate;
   }
+  const readsOn = createChance(seed, 'habits of the proxy').happens(0.2);
   const plan: Plan = {
     seed,
     minutes: options.minutes ?? chance.integer(1, 5),
@@ -65,6 +66,7 @@ export function planOf(seed: number, options: { readonly minutes?: number | unde
       nextOffset: chance.happens(0.7),
       produceAnswer: chance.oneOf(['offsets', 'offsets', 'text']),
       pageForm: chance.oneOf(['object', 'array']),
+      ...(readsOn && { outOfRange: 'earliest' }),
     },
     partitions: chance.integer(1, 3),
     drainMode: chance.oneOf(['inline', 'queue']),

@@ -14,7 +14,7 @@ export interface ProxyModel {
 /** What proxies differ in where the vendor's reference says nothing. */
 export interface ProxyManner {
   /** What answers a read at an offset that is not there. */
-  readonly outOfRange: 'refused' | 'failed' | 'empty';
+  readonly outOfRange: 'refused' | 'failed' | 'empty' | 'earliest';
   /** Whether a page says where to read next. */
   readonly nextOffset: boolean;
   /** How a produce call is answered: record by record, or by any text. */
@@ -191,7 +191,7 @@ class Model {
     if (asked < earliest || asked > latest) {
       if (this.#manner.outOfRange === 'refused') return failure(404, 'the offset is out of range', 1);
       if (this.#manner.outOfRange === 'failed') return failure(500, 'the offset is out of range', 1);
-      return this.#page([], asked);
+      if (this.#manner.outOfRange === 'empty' || asked > latest) return this.#page([], asked);
     }
     let most = count;
     let from = firstFrom(records, asked);

@@ -37,8 +37,8 @@ const situations: readonly ((plan: Plan, chance: Chance) => Plan)[] = [
     return {
       ...withFaults(plan, {
         'log moves its retention': 3,
-        'instance dies': 0.02,
-        'tables lose answers': 0.05,
+        'instance dies': 0.05,
+        'tables lose answers': 0.1,
       }),
       ...late,
       subscriptions: late.subscriptions.map((subscription) => ({ ...subscription, dataLoss: 'halt' })),
@@ -46,14 +46,21 @@ const situations: readonly ((plan: Plan, chance: Chance) => Plan)[] = [
   },
   /** Walks last, and are stopped on their way. */
   (plan, chance) => ({
-    ...withFaults(plan, { 'operator pauses': 3 }),
+    ...withFaults(plan, { 'operator pauses': 3, 'endpoint is gone': 0.05 }),
     ...slow(plan, chance.oneOf([1, 2])),
   }),
   /** Walks last, and leases and time run short. */
   (plan, chance) => ({
-    ...withFaults(plan, { 'tables are slow': 0.2, 'tables lose answers': 0.05, 'instance freezes': 0.01 }),
+    ...withFaults(plan, { 'tables are slow': 0.5, 'instance freezes': 0.03 }),
     ...slow(plan, chance.oneOf([1, 4])),
     drain: { ...plan.drain, budgetMs: 30_000, leaseMs: 30_000 },
+  }),
+  /** Instances die with much under way. */
+  (plan, chance) => ({
+    ...withFaults(plan, { 'instance dies': 0.03, 'endpoint answers 5xx': 0.1 }),
+    ...slow(plan, 16, 1_000),
+    events: 120,
+    drain: { ...plan.drain, windowRecords: chance.oneOf([2, 5]) },
   }),
 ];
 
@@ -71,13 +78,14 @@ function behind({ subscriptions }: Plan): Pick<Plan, 'events' | 'partitions' | '
 function slow(
   { subscriptions }: Plan,
   maxInFlight: number,
+  answersAfterMsMax = Number.POSITIVE_INFINITY,
 ): { readonly events: number; readonly subscriptions: readonly SubscriptionPlan[] } {
   return {
     events: 40,
     subscriptions: subscriptions.map((subscription) => ({
       ...subscription,
       maxInFlight,
-      answersAfterMs: subscription.timeoutMs / 2,
+      answersAfterMs: Math.min(subscription.timeoutMs / 2, answersAfterMsMax),
     })),
   };
 }
