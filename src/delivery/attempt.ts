@@ -51,7 +51,12 @@ export function createAttempts(
   async function post(records: readonly Ready[], startedAtMs: number): Promise<HttpAnswer> {
     const request = requestOf(records, startedAtMs, options);
     if (gate === undefined) return send(request);
-    const leftMs = () => Math.max(1, startedAtMs + timeoutMs - clock.now());
+    const leftMs = () => {
+      const left = startedAtMs + timeoutMs - clock.now();
+      // Whoever comes too late, as after a freeze, may have lost the right to send.
+      if (left <= 0) throw tooLate(timeoutMs);
+      return left;
+    };
     const token = await gate.within(leftMs(), gate.prove());
     const answer = await send({ ...withToken(request, token), timeoutMs: leftMs() });
     if (token === undefined || tokens === undefined) return answer;
@@ -135,12 +140,13 @@ function batchIdOf(records: readonly Ready[]): string {
   return `batch_${hash('sha256', ids, 'hex').slice(0, 32)}`;
 }
 
-function withToken(request: HttpRequest, token: string | undefined): HttpRequest {
-  return token === undefined ? request : { ...request, headers: { ...request.headers, ...bearer(token) } };
+function tooLate(timeoutMs: number): HttpError {
+  return new HttpError({ failure: 'timeout', message: `no token or consent within ${timeoutMs} ms` });
 }
 
-function bearer(token: string): Record<string, string> {
-  return { authorization: `Bearer ${token}` };
+function withToken(request: HttpRequest, token: string | undefined): HttpRequest {
+  if (token === undefined) return request;
+  return { ...request, headers: { ...request.headers, authorization: `Bearer ${token}` } };
 }
 
 /** What comes before a request: a token that serves and, once, the receiver's consent. */
@@ -149,27 +155,30 @@ function createGate({ tokens, handshake, send, url, headers, timeoutMs, clock }:
   let consent: Consent | undefined;
   let asking: Promise<void> | undefined;
 
-  async function ask(config: HandshakeConfig, token: string | undefined): Promise<void> {
-    const proof = token === undefined ? {} : bearer(token);
-    consent = await askConsent(config, { send, url, headers: { ...headers, ...proof }, timeoutMs });
+  async function ask(config: HandshakeConfig): Promise<void> {
+    const token = await tokens?.current();
+    const proven: HttpSend = async (request) => {
+      const answer = await send(withToken(request, token));
+      if (answer.status !== 401 || token === undefined || tokens === undefined) return answer;
+      return send(withToken(request, await tokens.replace(token)));
+    };
+    consent = await askConsent(config, { send: proven, url, headers, timeoutMs });
   }
 
   async function prove(): Promise<string | undefined> {
-    const token = await tokens?.current();
     if (handshake !== undefined && consent === undefined) {
-      asking ??= ask(handshake, token).finally(() => {
+      asking ??= ask(handshake).finally(() => {
         asking = undefined;
       });
       await asking;
     }
-    return token;
+    return tokens?.current();
   }
 
   /** Tokens and consent are shared by attempts, so each has its own patience. */
   function within<T>(patienceMs: number, work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const message = `no token or consent within ${timeoutMs} ms`;
-      const end = deadlines.begin(patienceMs, () => reject(new HttpError({ failure: 'timeout', message })));
+      const end = deadlines.begin(patienceMs, () => reject(tooLate(timeoutMs)));
       work.then(resolve, reject).finally(end);
     });
   }
@@ -177,6 +186,10 @@ function createGate({ tokens, handshake, send, url, headers, timeoutMs, clock }:
   return {
     prove,
     within,
-    allowedPerSecond: () => (consent?.ratePerMinute === undefined ? undefined : consent.ratePerMinute / 60),
+    allowedPerSecond() {
+      if (handshake === undefined) return undefined;
+      if (consent === undefined) return 'unknown';
+      return consent.ratePerMinute && consent.ratePerMinute / 60;
+    },
   };
 }

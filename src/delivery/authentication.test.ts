@@ -4,6 +4,7 @@ import { getCACertificates, setDefaultCACertificates, type TLSSocket } from 'nod
 import { generate } from 'selfsigned';
 import { createManualClock } from '../../test/support/manual-clock.ts';
 import { type AnswerRequest, openDelivery, startReceiver } from '../../test/support/receiver.ts';
+import type { Clock } from '../shared/clock.ts';
 import { Secret } from '../shared/secret.ts';
 import type { EndpointAuth } from './authentication.ts';
 
@@ -138,6 +139,44 @@ test('OAuth 2: a token that is answered 401 is renewed and the delivery sent aga
   const { attempt, verdict } = await send();
   assert.deepEqual([attempt.status, verdict.kind], [401, 'retry']);
   assert.deepEqual([issuer.seen.length, receiver.seen.length], [3, 4]);
+});
+
+test('OAuth 2: a token that is answered 401 when consent is asked for is renewed, and asks once more', async (t) => {
+  const issuer = await startIssuer(t, token);
+  const receiver = await startReceiver(t, ({ headers }, response) => {
+    if (headers.authorization === 'Bearer t-0') response.writeHead(401).end();
+    else response.writeHead(200, { 'webhook-allowed-origin': '*' }).end();
+  });
+  const { send } = await openDelivery(t, receiver.url, {
+    endpoint: { auth: oauth2(issuer.url), handshake: { origin: 'bridge.example' } },
+  });
+  assert.equal((await send()).verdict.kind, 'done');
+  assert.deepEqual(
+    receiver.seen.map(({ method, headers }) => `${method} ${headers.authorization}`),
+    ['OPTIONS Bearer t-0', 'OPTIONS Bearer t-1', 'POST Bearer t-1'],
+  );
+});
+
+test('OAuth 2: an attempt whose token comes after its time, as after a freeze, sends nothing', async (t) => {
+  let nowMs = 0;
+  const issuer = await startIssuer(t, (index) => {
+    nowMs = 6_000;
+    return token(index);
+  });
+  const receiver = await startReceiver(t);
+  const clock: Clock = {
+    now: () => nowMs,
+    // No timer has rung yet when the answer is there.
+    sleep: (_delayMs, signal) =>
+      new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason))),
+  };
+  const { send } = await openDelivery(t, receiver.url, { clock, endpoint: { auth: oauth2(issuer.url) } });
+  const { attempt, verdict } = await send();
+  assert.deepEqual(
+    [attempt.status, attempt.answer, verdict.kind],
+    [null, 'no token or consent within 5000 ms', 'retry'],
+  );
+  assert.deepEqual(receiver.seen, []);
 });
 
 test('OAuth 2: a token is renewed before it ends', async (t) => {

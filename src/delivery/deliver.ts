@@ -38,10 +38,11 @@ export interface Delivery {
     failures: number,
   ): Promise<{ readonly attempt: Attempt; readonly verdict: Verdict }>;
   /**
-   * Most deliveries a second that the receiver allows this instance, learnt by the handshake before the first one;
-   * undefined where it names no limit. Whoever starts attempts keeps to it.
+   * Most deliveries a second that the receiver allows this instance, learnt by the handshake before the first one:
+   * `unknown` until then, when one attempt at a time may find it out; undefined where the receiver names no limit.
+   * Whoever starts attempts keeps to it.
    */
-  allowedPerSecond?(): number | undefined;
+  allowedPerSecond?(): number | 'unknown' | undefined;
 }
 
 /** A record made ready: filtered, transformed, written in the subscription's form. Opaque but for these. */

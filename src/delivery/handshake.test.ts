@@ -36,7 +36,7 @@ test('consent is asked for once, before the first delivery, and every delivery n
 test('consent to all origins is consent, and the status of the answer says nothing', async (t) => {
   const receiver = await startReceiver(t, consenting({ 'webhook-allowed-origin': '*' }, 405));
   const { send, delivery } = await openDelivery(t, receiver.url, { endpoint: { handshake: { origin } } });
-  assert.equal(delivery.allowedPerSecond?.(), undefined, 'not known yet');
+  assert.equal(delivery.allowedPerSecond?.(), 'unknown');
   assert.equal((await send()).verdict.kind, 'done');
   assert.equal(receiver.seen[0]?.headers['webhook-request-rate'], undefined);
   assert.equal(delivery.allowedPerSecond?.(), undefined, 'no limit is named');

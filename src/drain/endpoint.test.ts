@@ -178,6 +178,27 @@ test('attempts keep to the rate, and to the one that the receiver allows', async
   assert.equal(clock.pendingSleeps(), 0);
 });
 
+test('until the receiver has said how many it allows, one attempt finds it out', async () => {
+  const asked = Promise.withResolvers<undefined>();
+  let answered = false;
+  const { topics, run, clock, requests, delivered } = createDrainWorld({
+    allowedPerSecond: () => (answered ? 1 : 'unknown'),
+    answer: () => asked.promise,
+  });
+  topics.add('orders', 0, [...Array(4).keys()]);
+  topics.add('orders', 1, [...Array(4).keys()]);
+  const running = run();
+  await clock.advance(1_000);
+  assert.equal(requests.length, 1);
+  answered = true;
+  asked.resolve(undefined);
+  await clock.advance(3_000);
+  assert.ok(requests.length >= 4 && requests.length <= 6, `${requests.length} within three seconds`);
+  await clock.advance(10_000);
+  await running;
+  assert.equal(delivered.length, 8);
+});
+
 test('a Retry-After leaves the whole endpoint alone: a short one is waited for, a long one is shared', async () => {
   let askedMs = 2_000;
   let asked = false;

@@ -24,8 +24,8 @@ export interface EndpointLimits {
 export interface GateOptions {
   readonly subscription: string;
   readonly limits: EndpointLimits;
-  /** Most attempts a second that the receiver allows, where it has said so. */
-  readonly allowedPerSecond: () => number | undefined;
+  /** Most attempts a second that the receiver allows, where it has said so; `unknown`: it will say so to the first. */
+  readonly allowedPerSecond: () => number | 'unknown' | undefined;
   /** The longest that one attempt can take, in milliseconds. */
   readonly attemptMs: number;
   readonly checkpoints: Pick<CheckpointStore, 'readEndpoint' | 'createEndpoint' | 'replaceEndpoint'>;
@@ -237,7 +237,8 @@ export class Gate {
 
   #mayAttempt(): boolean {
     if (this.#change !== undefined || this.#state().state !== 'active') return false;
-    return this.#inFlight < this.#options.limits.connectionsMax;
+    const { allowedPerSecond, limits } = this.#options;
+    return this.#inFlight < (allowedPerSecond() === 'unknown' ? 1 : limits.connectionsMax);
   }
 
   #begin(): Admission {
@@ -397,10 +398,10 @@ export class Gate {
   }
 
   #rate(): number | undefined {
-    const { limits, allowedPerSecond } = this.#options;
-    const allowed = allowedPerSecond();
-    if (allowed === undefined || limits.ratePerSecond === undefined) return limits.ratePerSecond ?? allowed;
-    return Math.min(limits.ratePerSecond, allowed);
+    const { ratePerSecond } = this.#options.limits;
+    const allowed = this.#options.allowedPerSecond();
+    if (typeof allowed !== 'number') return ratePerSecond;
+    return ratePerSecond === undefined ? allowed : Math.min(ratePerSecond, allowed);
   }
 
   /** How long until the next attempt may begin, by rate and by what the receiver asked for. */

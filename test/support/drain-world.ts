@@ -91,6 +91,7 @@ export interface WorldOptions {
   readonly answer?: Answer;
   readonly prepare?: Delivery['prepare'];
   readonly batch?: Partial<Delivery['batch']>;
+  readonly allowedPerSecond?: Delivery['allowedPerSecond'];
   readonly subscription?: Partial<Subscription>;
   readonly limits?: Partial<DrainLimits>;
   readonly checkpoints?: CheckpointStore;
@@ -124,6 +125,7 @@ export function createDrainWorld(options: WorldOptions = {}) {
 
   const delivery: Delivery = {
     batch: { recordsMax: 1, bytesMax: 1_000_000, lingerMs: 0, ...options.batch },
+    allowedPerSecond: () => options.allowedPerSecond?.(),
     prepare:
       options.prepare ??
       ((record) => ({ kind: 'ready', prepared: { record, target: '', bytes: record.value?.length ?? 0 } })),
