@@ -305,10 +305,12 @@ function beginWatch(witness: OutWitness, watch: Watch, nextOffset: number): void
   watch.begunMs = world.nowMs();
   const { past, earliest } = partitionOf(witness, watch);
   const [added] = past;
-  const isLater = [...watches.values()].some(
-    ({ plan, topic, begunMs }) =>
-      plan === watch.plan && topic === watch.topic && begunMs < (added?.atMs ?? 0),
+  const others = [...watches.values()].filter(
+    (each) => each !== watch && each.plan === watch.plan && each.topic === watch.topic,
   );
+  const isLater =
+    others.some(({ begunMs }) => begunMs < (added?.atMs ?? 0)) &&
+    others.every(({ partition }) => partition < watch.partition);
   if (isLater && nextOffset > earliest) {
     world.violated(
       'an added partition is read from its beginning',
