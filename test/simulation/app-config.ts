@@ -2,6 +2,7 @@ import { parseConfig } from '../../src/config/load.ts';
 import type { BridgeConfig } from '../../src/config/schema.ts';
 import type { Configuration } from './configurations.ts';
 import type { Plan } from './plan.ts';
+import { bridgeOrigin, client, issuerHost, type ProofPlan } from './proofs.ts';
 import type { SubscriptionPlan } from './subscriptions.ts';
 import { schedule, sources, stores, topics } from './topics.ts';
 
@@ -18,7 +19,7 @@ export const limits = {
 };
 
 const settings = {
-  CLIENT_SECRET: 'secret',
+  CLIENT_SECRET: client.secret,
   SIGNING_SECRET: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
   AzureWebJobsStorage: 'UseDevelopmentStorage=true',
 };
@@ -44,7 +45,8 @@ export function endpointOf(url: string): string {
   return new URL(url).hostname.split('.')[0] ?? '';
 }
 
-function fileOf({ ingest, partitions, drainMode }: Plan, { drain, subscriptions }: Configuration): object {
+function fileOf(plan: Plan, { drain, subscriptions }: Configuration): object {
+  const { ingest, partitions, drainMode, proofs } = plan;
   const { batchRecordsMax, callsMax, createsTopic, inFlightRequestsMax, ordering } = ingest;
   return {
     proxy: {
@@ -72,7 +74,10 @@ function fileOf({ ingest, partitions, drainMode }: Plan, { drain, subscriptions 
       },
     },
     subscriptions: Object.fromEntries(
-      subscriptions.map((subscription) => [subscription.name, entryOf(subscription)]),
+      subscriptions.map((subscription) => [
+        subscription.name,
+        entryOf(subscription, proofs[subscription.name]),
+      ]),
     ),
     ingest: {
       batch: { recordsMax: batchRecordsMax, callsMax },
@@ -83,7 +88,7 @@ function fileOf({ ingest, partitions, drainMode }: Plan, { drain, subscriptions 
   };
 }
 
-function entryOf(plan: SubscriptionPlan): object {
+function entryOf(plan: SubscriptionPlan, proof: ProofPlan | undefined): object {
   const { breaker, connectionsMax, delaysMs, name, ratePerSecond, refusedAttemptsMax, timeoutMs } = plan;
   const { dataLoss, form, maxInFlight, ordering, parkedMax, start, topics: read } = plan;
   return {
@@ -99,6 +104,8 @@ function entryOf(plan: SubscriptionPlan): object {
     ...(plan.transforms && { transform: 'data.poison ? $error("cannot be transformed") : data' }),
     endpoint: {
       url: `https://${name}.test/hook`,
+      ...(proof?.tokenSeconds !== undefined && { auth: oauthOf(name) }),
+      ...(proof?.consent && { handshake: { origin: bridgeOrigin } }),
       signingSecrets: ['${SIGNING_SECRET}'],
       timeoutMs,
       connectionsMax,
@@ -107,4 +114,9 @@ function entryOf(plan: SubscriptionPlan): object {
     },
     retry: { delaysMs, refusedAttemptsMax },
   };
+}
+
+function oauthOf(name: string): object {
+  const tokenUrl = `https://${name}.${issuerHost}/token`;
+  return { kind: 'oauth2', tokenUrl, clientId: client.id, clientSecret: '${CLIENT_SECRET}' };
 }

@@ -14,6 +14,7 @@ import { endpointOf, proxyUrl, readConfig } from './app-config.ts';
 import type { Configurations } from './configurations.ts';
 import type { EndpointsModel } from './endpoints.ts';
 import type { Instance } from './instance.ts';
+import { issuerHost, type ProofsModel } from './proofs.ts';
 import type { ProxyModel } from './proxy.ts';
 import type { TablesModel } from './tables.ts';
 import type { World } from './world.ts';
@@ -31,6 +32,7 @@ export interface Outside {
   readonly proxy: ProxyModel;
   readonly tables: TablesModel;
   readonly endpoints: EndpointsModel;
+  readonly proofs: ProofsModel;
   readonly configurations: Configurations;
 }
 
@@ -91,12 +93,14 @@ export async function startApp(outside: Outside, instance: Instance): Promise<Ap
 }
 
 /** Where the requests of an instance lead. */
-function networkOf({ proxy, endpoints }: Outside, instance: Instance): OpenHttpPool {
-  const send = instance.http((request) =>
-    request.url.startsWith(proxyUrl)
-      ? proxy.serve(request)
-      : endpoints.serve(endpointOf(request.url), request, instance),
-  );
+function networkOf({ proxy, endpoints, proofs }: Outside, instance: Instance): OpenHttpPool {
+  const send = instance.http((request) => {
+    if (request.url.startsWith(proxyUrl)) return proxy.serve(request);
+    const subscription = endpointOf(request.url);
+    if (request.url.includes(issuerHost)) return proofs.serveIssuer(subscription, request);
+    if (request.method === 'OPTIONS') return proofs.serveDoor(subscription, request, instance);
+    return endpoints.serve(subscription, request, instance);
+  });
   return () => ({ send, close: async () => undefined });
 }
 

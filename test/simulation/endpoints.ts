@@ -3,6 +3,7 @@ import type { Chance } from './chance.ts';
 import { hashOf } from './chance.ts';
 import type { Course } from './course.ts';
 import { type Instance, operatorName } from './instance.ts';
+import type { ProofsModel } from './proofs.ts';
 import type { World } from './world.ts';
 
 /** A request that an endpoint has handled. */
@@ -43,7 +44,7 @@ const noAnswer: { readonly status: undefined; readonly headers: Readonly<Record<
 };
 const successes = [200, 200, 201, 202, 204];
 
-export function createEndpoints(world: World): EndpointsModel {
+export function createEndpoints(world: World, proofs: Pick<ProofsModel, 'refusalOf'>): EndpointsModel {
   const chance = world.chance('endpoints');
   const listeners: ((arrival: Arrival) => void)[] = [];
   const sentListeners: ((sent: Sent) => void)[] = [];
@@ -66,9 +67,11 @@ export function createEndpoints(world: World): EndpointsModel {
       const arrivesAfterMs = chance.latencyMs(10, 500);
       const paceMs = world.plan.subscriptions.find(({ name }) => name === subscription)?.answersAfterMs ?? 0;
       const answersAfterMs = chance.latencyMs(20, 2_000) + paceMs;
-      const answer = isAway(subscription)
+      const isDown = isAway(subscription);
+      const refusal = isDown ? undefined : proofs.refusalOf(subscription, request);
+      const answer = isDown
         ? { status: chance.oneOf([500, 503]), headers: {}, body: 'away' }
-        : answerTo(world, chance, request);
+        : (refusal ?? answerTo(world, chance, request));
       const handle = (heard: boolean) => () => {
         const { status } = answer;
         world.note(

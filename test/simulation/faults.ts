@@ -55,6 +55,11 @@ export const faultRatesMax = {
   'endpoint loses answers': 0.05,
   'endpoint is slow': 0.1,
   'endpoint is away': 1,
+  /** Of who proves the bridge to endpoints, each call. */
+  'issuer fails': 0.3,
+  'issuer is slow': 0.2,
+  'token is revoked': 0.1,
+  'receiver withholds consent': 0.4,
   /** Of operators, a minute. */
   'operator pauses': 0.5,
   'operator seeks': 0.3,

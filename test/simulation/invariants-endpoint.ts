@@ -55,6 +55,13 @@ export function watchEndpoints(world: World, models: Models): void {
     checkSize(world, sent, plan?.form);
     checkInFlight(world, sent, { underway, maxInFlight: plan?.maxInFlight ?? 0 });
   });
+  // A request whose token was rejected comes once more with another; both count as one.
+  endpoints.onArrival(({ subscription, status, caller }) => {
+    if (status !== 401) return;
+    const probe = probes.get(subscription);
+    if (probe?.owner === caller.name) probe.used = false;
+    sentMs.get(`${subscription} ${caller.name}`)?.pop();
+  });
 }
 
 /** No probe is taken before its time. */
@@ -93,7 +100,10 @@ function checkState(
     world.violated('limits are kept', `${caller.name} probes ${subscription} with more than one record`);
   }
   const { plan, nowMs } = world;
-  const longMs = nowMs() - (changedMs.get(subscription) ?? 0);
+  // A token, or consent, that comes before the request takes of its time.
+  const { timeoutMs = 0 } = plan.subscriptions.find(({ name }) => name === subscription) ?? {};
+  const preparedMs = Math.max(0, timeoutMs - request.timeoutMs);
+  const longMs = nowMs() - preparedMs - (changedMs.get(subscription) ?? 0);
   // A renewal that takes longer than the lease comes too late for an attempt.
   const leaseMs = Math.max(plan.drain.leaseMs, request.timeoutMs * 2);
   const isDelayed =

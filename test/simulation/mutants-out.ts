@@ -243,6 +243,30 @@ export const mutantsOut: readonly Mutant[] = [
     by: 'if (fromOffset <= this.#nextOffset + 1n) this.#moveTo(toOffset);',
   },
   {
+    name: 'rejected token not renewed',
+    file: 'src/delivery/attempt.ts',
+    text: 'if (answer.status !== 401) return without([token], answer);',
+    by: 'return without([token], answer);',
+  },
+  {
+    name: 'consent not waited for',
+    file: 'src/delivery/attempt.ts',
+    text: 'await asking;',
+    by: 'asking.catch(() => undefined);',
+  },
+  {
+    name: 'rate that the receiver allows ignored',
+    file: 'src/drain/gate.ts',
+    text: "if (typeof allowed !== 'number') return ratePerSecond;",
+    by: "if (typeof allowed !== 'number' || ratePerSecond === undefined) return ratePerSecond;",
+  },
+  {
+    name: 'attempt begun after its time',
+    file: 'src/delivery/attempt.ts',
+    text: 'if (left <= 0) throw tooLate(timeoutMs);',
+    by: 'if (left <= 0) return 1;',
+  },
+  {
     name: 'partition planned only once',
     file: 'src/drain/drain.ts',
     text: 'return work.map(placeOf);',

@@ -1,6 +1,7 @@
 import type { DrainLimits } from '../../src/drain/drain.ts';
 import { createChance } from './chance.ts';
 import { type Fault, faultRatesMax, faults } from './faults.ts';
+import { type ProofPlan, planProofs } from './proofs.ts';
 import type { ProxyManner } from './proxy.ts';
 import { inSituation } from './situations.ts';
 import { planSubscriptions, type SubscriptionPlan } from './subscriptions.ts';
@@ -21,6 +22,8 @@ export interface Plan {
   readonly faults: Readonly<Partial<Record<Fault, number>>>;
   /** Where it is given, only these strikes of faults take place. */
   readonly strikes?: ReadonlySet<string>;
+  /** How each subscription proves itself to its endpoint; those that are not named need not. */
+  readonly proofs: Readonly<Record<string, ProofPlan>>;
   readonly proxy: ProxyManner;
   /** Partitions of each topic. */
   readonly partitions: number;
@@ -61,6 +64,7 @@ export function planOf(seed: number, options: { readonly minutes?: number | unde
     producers: chance.integer(1, 4),
     events: chance.integer(5, 120),
     faults: rates,
+    proofs: planProofs(seed),
     proxy: {
       outOfRange: chance.oneOf(['refused', 'failed', 'empty']),
       nextOffset: chance.happens(0.7),

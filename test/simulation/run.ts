@@ -10,6 +10,7 @@ import { checkOut, restlessOut, watchOut } from './invariants-out.ts';
 import { withoutMachine } from './machine.ts';
 import { startOperators } from './operators.ts';
 import type { Plan } from './plan.ts';
+import { createProofs } from './proofs.ts';
 import { createProxy } from './proxy.ts';
 import { createQueue } from './queue.ts';
 import { startStrangers } from './strangers.ts';
@@ -68,12 +69,13 @@ async function live(world: World, log: TopicLog): Promise<{ events: number; deli
   const { plan } = world;
   const proxy = createProxy(world, log);
   const tables = createTables(world);
-  const endpoints = createEndpoints(world);
+  const proofs = createProofs(world);
+  const endpoints = createEndpoints(world, proofs);
   const configurations = createConfigurations(world);
   if (!plan.ingest.createsTopic) log.create(topics.orders, plan.partitions);
   log.create(topics.metrics, plan.partitions);
   const start = (instance: Instance) =>
-    startApp({ world, proxy, tables, endpoints, configurations }, instance);
+    startApp({ world, proxy, tables, endpoints, proofs, configurations }, instance);
   const host = startHost(world, start);
   const queue = createQueue(world, host);
   const work = startWork(world, host);
@@ -81,6 +83,7 @@ async function live(world: World, log: TopicLog): Promise<{ events: number; deli
   watchIn(witness);
   const out = watchOut({ ...witness, configurations }, endpoints);
   watchEndpoints(world, { tables, endpoints, configurations });
+  proofs.watch(endpoints);
   let deliveries = 0;
   endpoints.onArrival(() => {
     deliveries += 1;

@@ -76,6 +76,7 @@ function* smallerPlans(plan: Plan): Generator<Plan> {
   if (plan.instances > 1) yield { ...plan, instances: 1 };
   if (plan.instances > 2) yield { ...plan, instances: plan.instances - 1 };
   if (plan.producers > 1) yield { ...plan, producers: 1 };
+  if (Object.keys(plan.proofs).length > 0) yield { ...plan, proofs: {} };
   if (plan.skewMs > 0) yield { ...plan, skewMs: 0 };
   if (plan.partitions > 1) yield { ...plan, partitions: 1 };
   if (plan.events > 1) yield { ...plan, events: Math.ceil(plan.events / 2) };

@@ -36,7 +36,7 @@ export interface BatchForm {
   readonly lingerMs: number;
 }
 
-const names = ['alpha', 'beta', 'gamma'] as const;
+export const subscriptionNames = ['alpha', 'beta', 'gamma'] as const;
 
 /** The subscriptions of a plan: each in another ordering mode, so that a run has more than one. */
 export function planSubscriptions(
@@ -44,10 +44,10 @@ export function planSubscriptions(
   topics: readonly string[],
   habits: Chance,
 ): readonly SubscriptionPlan[] {
-  const count = chance.integer(1, names.length);
+  const count = chance.integer(1, subscriptionNames.length);
   const orderings = ['key', 'partition', 'none'] as const;
   const first = chance.integer(0, orderings.length - 1);
-  return names.slice(0, count).map((name, index) => {
+  return subscriptionNames.slice(0, count).map((name, index) => {
     const form = formOf(chance);
     const plan: Omit<SubscriptionPlan, 'form' | 'answersAfterMs'> = {
       name,
