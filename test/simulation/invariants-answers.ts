@@ -125,7 +125,10 @@ function checkBreak(world: World, endpoint: Seen, { before, after, writer }: Tab
   const { failures, asked } = heardBy(endpoint, writer.name);
   const { breaker } = planOf(world, after.partitionKey);
   const least = breaker.failureRatio * breaker.attemptsMin;
-  if (asked || failures >= least) return;
+  // Where no token or consent can be had, attempts fail that never left.
+  const { tokenSeconds, consent } = world.plan.proofs[after.partitionKey] ?? {};
+  const mayFailBefore = tokenSeconds !== undefined || consent !== undefined;
+  if (asked || failures >= least || mayFailBefore) return;
   world.violated(
     'nothing good is broken',
     `${writer.name} has heard of ${failures} failures of ${after.partitionKey}, of ${least}`,

@@ -92,18 +92,18 @@ function checkState(
   { subscription, caller, request }: Sent,
 ): void {
   const state = tables.row('checkpoints', subscription, 'endpoint')?.state ?? 'active';
-  if (state === 'active') return;
+  const { plan, nowMs } = world;
+  // A token, or consent, that comes before the request takes of its time.
+  const { timeoutMs = 0 } = plan.subscriptions.find(({ name }) => name === subscription) ?? {};
+  const beganMs = nowMs() - Math.max(0, timeoutMs - request.timeoutMs);
+  const longMs = beganMs - (changedMs.get(subscription) ?? 0);
+  if (state === 'active' || longMs < 0) return;
   const probe = probes.get(subscription);
   const isProbe = state === 'broken' && probe?.owner === caller.name && !probe.used;
   if (isProbe) probe.used = true;
   if (isProbe && placesOf(request).length > 1) {
     world.violated('limits are kept', `${caller.name} probes ${subscription} with more than one record`);
   }
-  const { plan, nowMs } = world;
-  // A token, or consent, that comes before the request takes of its time.
-  const { timeoutMs = 0 } = plan.subscriptions.find(({ name }) => name === subscription) ?? {};
-  const preparedMs = Math.max(0, timeoutMs - request.timeoutMs);
-  const longMs = nowMs() - preparedMs - (changedMs.get(subscription) ?? 0);
   // A renewal that takes longer than the lease comes too late for an attempt.
   const leaseMs = Math.max(plan.drain.leaseMs, request.timeoutMs * 2);
   const isDelayed =

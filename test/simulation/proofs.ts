@@ -196,9 +196,9 @@ export function createProofs(world: World): ProofsModel {
   return model;
 }
 
-/** A second's worth may be saved up, and the first delivery tells what the rate is. */
+/** A second's worth may be saved up; one delivery finds out what the rate is, and one may probe. */
 function savedMax(perMinute: number): number {
-  return Math.max(1, perMinute / 60) + 1;
+  return Math.max(1, perMinute / 60) + 2;
 }
 
 function json(status: number, body: object): HttpAnswer {
