@@ -173,8 +173,8 @@ export const mutantsOut: readonly Mutant[] = [
   {
     name: 'connections unlimited',
     file: 'src/drain/gate.ts',
-    text: 'return this.#inFlight < this.#options.limits.connectionsMax;',
-    by: 'return this.#inFlight < 1_000;',
+    text: "(allowedPerSecond() === 'unknown' ? 1 : limits.connectionsMax);",
+    by: "(allowedPerSecond() === 'unknown' ? 1 : limits.connectionsMax * 1_000);",
   },
   {
     name: 'rate unlimited',
