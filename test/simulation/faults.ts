@@ -26,6 +26,8 @@ export const faultRatesMax = {
   'proxy begins a page early': 0.2,
   'proxy points beyond the end': 0.1,
   'proxy shows stale metadata': 0.4,
+  /** For one record that is too large. */
+  'proxy refuses whole calls': 1,
   /** Of the log; the last five a minute. */
   'log leaves offsets out': 0.1,
   'log moves its retention': 6,

@@ -58,6 +58,7 @@ const harmless: ReadonlySet<Fault> = new Set<Fault>([
   'proxy throttles',
   'proxy forgets tokens',
   'proxy fails single records',
+  'proxy refuses whole calls',
   'proxy gives an empty page',
   'proxy begins a page early',
   'proxy points beyond the end',

@@ -250,4 +250,22 @@ export const mutantsIn: readonly Mutant[] = [
     text: ' && !options.creation?.makes(topic);',
     by: ';',
   },
+  {
+    name: 'one request too many is let in',
+    file: 'src/ingest/pressure.ts',
+    text: 'requests >= limits.inFlightRequestsMax',
+    by: 'requests > limits.inFlightRequestsMax',
+  },
+  {
+    name: 'neighbours of a refused record are refused with it',
+    file: 'src/kafka-rest/write-records.ts',
+    text: 'if (isAboutContent(error) && records.length > 1) return writeHalves(topic, records);',
+    by: '',
+  },
+  {
+    name: 'outcomes of a call taken apart stand in another order',
+    file: 'src/kafka-rest/write-records.ts',
+    text: 'return [...first, ...(await write(topic, records.slice(middle)))];',
+    by: 'return [...(await write(topic, records.slice(middle))), ...first];',
+  },
 ];

@@ -166,6 +166,9 @@ class Model {
   }
 
   #produce(topic: LogTopic, records: readonly NewRecord[]): HttpAnswer {
+    const isRefused =
+      records.some(({ value }) => isTooLarge(value)) && this.#world.strikes('proxy refuses whole calls');
+    if (isRefused) return failure(413, 'a record is too large');
     const failed = new Set<number>();
     const outcomes = records.map((record) => {
       const partition = this.#log.partitionFor(topic, record);
