@@ -22,6 +22,8 @@ export interface Plan {
   readonly faults: Readonly<Partial<Record<Fault, number>>>;
   /** Where it is given, only these strikes of faults take place. */
   readonly strikes?: ReadonlySet<string>;
+  /** Where it is given, only these requests are made of those of producers and Event Grid, by their first event. */
+  readonly requests?: ReadonlySet<string>;
   /** How each subscription proves itself to its endpoint; those that are not named need not. */
   readonly proofs: Readonly<Record<string, ProofPlan>>;
   readonly proxy: ProxyManner;

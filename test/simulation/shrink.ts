@@ -1,15 +1,16 @@
 import type { Fault } from './faults.ts';
 import type { Plan } from './plan.ts';
 import type { RunResult } from './run.ts';
+import { pushedMax, pushedName } from './triggers.ts';
 import { strikeOf } from './world.ts';
 
 /** Runs that shrinking makes at most. */
-export const shrinkRunsMax = 600;
+export const shrinkRunsMax = 1_500;
 
 /**
  * Looks for a shorter history that ends in the same broken promise: fewer kinds of faults, fewer subscriptions, events
- * and instances, less time; then fewer strikes of the faults that are left, down to those without which it does not
- * happen. Each plan tried is a run of its own; one that still fails takes the place of the last.
+ * and instances, less time; then fewer strikes of the faults and fewer requests of those that are left, down to those
+ * without which it does not happen. Each plan tried is a run of its own; one that still fails takes the place of the last.
  *
  * @param run lives a plan; called `shrinkRunsMax` times at most.
  */
@@ -22,8 +23,13 @@ export async function shrink(failed: RunResult, run: (plan: Plan) => Promise<Run
     return result.violation?.invariant === failed.violation?.invariant ? result : undefined;
   };
   const smaller = await withLess(failed, fails);
-  // What is not needed for the strikes that are left may go now, too.
-  return withLess(await withFewerStrikes(smaller, fails), fails);
+  const strikes = [...smaller.struck].flatMap(([fault, times]) =>
+    Array.from({ length: times }, (_, index) => strikeOf(fault, index + 1)),
+  );
+  const struck = await withFewer(smaller, 'strikes', strikes, fails);
+  const sent = await withFewer(struck, 'requests', requestsOf(struck.plan), fails);
+  // What is not needed for those that are left may go now, too.
+  return withLess(sent, fails);
 }
 
 type Fails = (plan: Plan) => Promise<RunResult | undefined>;
@@ -42,24 +48,36 @@ async function withLess(failed: RunResult, fails: Fails): Promise<RunResult> {
   return best;
 }
 
-/** Leaves out strikes, many at once in the beginning, one by one in the end. */
-async function withFewerStrikes(failed: RunResult, fails: Fails): Promise<RunResult> {
+/** Leaves out some of what happens, many at once in the beginning, one by one in the end. */
+async function withFewer(
+  failed: RunResult,
+  of: 'strikes' | 'requests',
+  names: readonly string[],
+  fails: Fails,
+): Promise<RunResult> {
   let best = failed;
-  let strikes = [...failed.struck].flatMap(([fault, times]) =>
-    Array.from({ length: times }, (_, index) => strikeOf(fault, index + 1)),
-  );
-  for (let size = Math.ceil(strikes.length / 2); size >= 1; size = size > 1 ? Math.ceil(size / 2) : 0) {
-    for (let from = 0; from < strikes.length; ) {
-      const fewer = strikes.toSpliced(from, size);
-      const found = await fails({ ...best.plan, strikes: new Set(fewer) });
+  let left = names;
+  for (let size = Math.ceil(left.length / 2); size >= 1; size = size > 1 ? Math.ceil(size / 2) : 0) {
+    for (let from = 0; from < left.length; ) {
+      const fewer = left.toSpliced(from, size);
+      const found = await fails({ ...best.plan, [of]: new Set(fewer) });
       if (found === undefined) from += size;
       else {
         best = found;
-        strikes = fewer;
+        left = fewer;
       }
     }
   }
   return best;
+}
+
+/** Names of events with which requests may begin. */
+function requestsOf({ producers, events }: Plan): string[] {
+  const numbers = Array.from({ length: events }, (_, index) => index + 1);
+  const ofProducers = Array.from({ length: producers }, (_, index) =>
+    numbers.map((number) => `p${index}-${number}`),
+  );
+  return [...ofProducers.flat(), ...Array.from({ length: pushedMax }, (_, index) => pushedName(index + 1))];
 }
 
 /** Plans with less in them, the boldest first. */

@@ -39,7 +39,7 @@ export function withoutIdleTimers(lines: readonly string[]): string[] {
 
 /** A plan in a few lines. */
 export function describePlan(plan: Plan): string {
-  const { faults, strikes, subscriptions, ...rest } = plan;
+  const { faults, strikes, requests, subscriptions, ...rest } = plan;
   const rates = Object.entries(faults).map(([fault, rate]) => `  ${fault}: ${rate.toFixed(4)}`);
   return [
     JSON.stringify(rest),
@@ -47,5 +47,6 @@ export function describePlan(plan: Plan): string {
     ...(strikes === undefined ? ['faults, by their rates:', ...rates] : ['the faults that it takes:']),
     ...[...(strikes ?? [])].map((strike) => `  ${strike}`),
     ...((strikes?.size ?? rates.length) === 0 ? ['  none'] : []),
+    ...(requests === undefined ? [] : [`the requests that it takes: ${[...requests].join(' ')}`]),
   ].join('\n');
 }

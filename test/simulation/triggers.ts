@@ -8,7 +8,8 @@ await import('croner');
 
 /** Event Grid waits this long for an answer. */
 const patienceMs = 30_000;
-const pushedMax = 15;
+/** Events that Event Grid pushes at most. */
+export const pushedMax = 15;
 const doubledShare = 0.1;
 const minuteMs = 60_000;
 
@@ -19,13 +20,20 @@ export function startTriggers(world: World, host: Host, book: Book): void {
   if (chance.happens(0.5)) startSchedule(world, host, book);
 }
 
+/** What the witness calls an event that Event Grid pushes. */
+export function pushedName(number: number): string {
+  return `g-${number}`;
+}
+
 /** Event Grid pushes each event until its function has ended without an error. */
 function startEventGrid(world: World, host: Host, book: Book): void {
   const chance = world.chance('event grid');
   const count = chance.integer(1, pushedMax);
   for (let made = 1; made <= count; made += 1) {
+    const delayMs = chance.integer(0, world.plan.minutes * minuteMs);
+    if (world.plan.requests?.has(pushedName(made)) === false) continue;
     book.begun();
-    world.after(chance.integer(0, world.plan.minutes * minuteMs), () => {
+    world.after(delayMs, () => {
       const event = pushedEvent(made);
       book.add(event);
       push(event);
@@ -34,7 +42,7 @@ function startEventGrid(world: World, host: Host, book: Book): void {
 
   function pushedEvent(made: number): SentEvent {
     const event: SentEvent = {
-      name: `g-${made}`,
+      name: pushedName(made),
       source: stores,
       id: `e${made}`,
       topic: topics.orders,

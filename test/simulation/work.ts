@@ -167,7 +167,6 @@ export function startWork(world: World, host: Host): Work {
         recognised: by === sources.orders,
         ...unsent(),
       };
-      book.add(event);
       return event;
     }
 
@@ -180,10 +179,13 @@ export function startWork(world: World, host: Host): Work {
       requests += 1;
       requestPadding = 0;
       const size = Math.min(count - made, chance.happens(0.3) ? chance.integer(2, eventsOfRequestMax) : 1);
-      send(
-        Array.from({ length: size }, () => makeEvent(source)),
-        world.healed,
-      );
+      const batch = Array.from({ length: size }, () => makeEvent(source));
+      if (plan.requests?.has(batch[0]?.name ?? '') === false) {
+        world.after(pauseAfter(batch), goOn);
+        return;
+      }
+      for (const event of batch) book.add(event);
+      send(batch, world.healed);
     }
 
     /** @param well whether nothing has gone wrong any more since the events were first sent. */
