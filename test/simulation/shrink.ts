@@ -55,8 +55,8 @@ async function withFewer(
   names: readonly string[],
   fails: Fails,
 ): Promise<RunResult> {
-  let best = failed;
   let left = names;
+  let best: RunResult = { ...failed, plan: { ...failed.plan, [of]: new Set(left) } };
   for (let size = Math.ceil(left.length / 2); size >= 1; size = size > 1 ? Math.ceil(size / 2) : 0) {
     for (let from = 0; from < left.length; ) {
       const fewer = left.toSpliced(from, size);
