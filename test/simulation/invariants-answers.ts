@@ -122,6 +122,8 @@ function heardBy({ heard }: Seen, instance: string): Heard {
 /** An endpoint is broken only by whoever has heard it fail often enough, or was asked to leave it alone. */
 function checkBreak(world: World, endpoint: Seen, { before, after, writer }: TableWrite): void {
   if (after?.state !== 'broken' || before?.state === 'broken') return;
+  // What a redrive of theirs has heard is not kept.
+  if (writer.name.startsWith(operatorName)) return;
   const { failures, asked } = heardBy(endpoint, writer.name);
   const { breaker } = planOf(world, after.partitionKey);
   const least = breaker.failureRatio * breaker.attemptsMin;
