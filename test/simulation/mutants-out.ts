@@ -443,12 +443,6 @@ export const mutantsOut: readonly Mutant[] = [
     by: '',
   },
   {
-    name: 'offsets before the first of a page taken for empty',
-    file: 'src/drain/reader.ts',
-    text: 'if (first <= this.#offset || !(await this.#retentionPassed())) return page;',
-    by: 'return page;',
-  },
-  {
     name: 'Retry-After of a last attempt forgotten',
     file: 'src/delivery/verdict.ts',
     text: 'message }, endpoint, ...wait };',

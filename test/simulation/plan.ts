@@ -57,7 +57,9 @@ export function planOf(seed: number, options: { readonly minutes?: number | unde
     const rate = faultRatesMax[fault] * intensity * (0.2 + 0.8 * luck.next());
     if (luck.happens(share)) rates[fault] = rate;
   }
-  const readsOn = createChance(seed, 'habits of the proxy').happens(0.2);
+  // Where metadata are stale too, nothing tells what retention took from offsets without a record.
+  const isFresh = rates['proxy shows stale metadata'] === undefined;
+  const readsOn = createChance(seed, 'habits of the proxy').happens(0.2) && isFresh;
   const plan: Plan = {
     seed,
     minutes: options.minutes ?? chance.integer(1, 5),

@@ -31,16 +31,21 @@ const situations: readonly ((plan: Plan, chance: Chance) => Plan)[] = [
     proxy: { ...plan.proxy, outOfRange: 'empty', nextOffset: false },
     drain: { ...plan.drain, pageRecords: chance.oneOf([7, 1_000]) },
   }),
-  /** Losses halt, while instances come and go. */
+  /** Losses halt, while instances come and go, and messages come twice. */
   (plan) => {
     const late = behind(plan);
+    const isFresh = plan.faults['proxy shows stale metadata'] === undefined;
     return {
       ...withFaults(plan, {
         'log moves its retention': 3,
         'instance dies': 0.05,
+        'message doubles': 0.3,
         'tables lose answers': 0.1,
       }),
       ...late,
+      drainMode: 'queue',
+      instances: 4,
+      proxy: { ...plan.proxy, ...(isFresh && { outOfRange: 'earliest' }) },
       subscriptions: late.subscriptions.map((subscription) => ({ ...subscription, dataLoss: 'halt' })),
     };
   },
