@@ -43,26 +43,34 @@ export function loadConfig(): BridgeConfig {
  * @throws {ConfigError} naming everything that is wrong at once, each with its path in the file.
  */
 export function parseConfig(input: { file: string; text: string; settings: Settings }): BridgeConfig {
-  let json: unknown;
-  try {
-    json = JSON.parse(input.text, refuseProto);
-  } catch (error) {
-    throw new ConfigError(input.file, [`not JSON: ${describeError(error)}`]);
-  }
-  const parsed = bridgeConfigSchema(input.settings).safeParse(json);
-  if (!parsed.success)
-    throw new ConfigError(
-      input.file,
-      parsed.error.issues.flatMap((issue) => describeIssue(issue)),
-    );
-  const problems = contradictions(parsed.data);
-  if (input.settings.WEBSITE_TIME_ZONE && Object.keys(parsed.data.schedules).length > 0) {
-    problems.push(
-      'schedules: the setting WEBSITE_TIME_ZONE must not be set, since timers are registered in UTC; give each schedule its timeZone',
-    );
-  }
-  if (problems.length > 0) throw new ConfigError(input.file, problems);
-  return parsed.data;
+  return createConfigParser(input.settings)(input.file, input.text);
+}
+
+/** Makes what {@link parseConfig} does once, for whoever reads many: the schema is costly to make. */
+export function createConfigParser(settings: Settings): (file: string, text: string) => BridgeConfig {
+  const schema = bridgeConfigSchema(settings);
+  return (file, text) => {
+    let json: unknown;
+    try {
+      json = JSON.parse(text, refuseProto);
+    } catch (error) {
+      throw new ConfigError(file, [`not JSON: ${describeError(error)}`]);
+    }
+    const parsed = schema.safeParse(json);
+    if (!parsed.success)
+      throw new ConfigError(
+        file,
+        parsed.error.issues.flatMap((issue) => describeIssue(issue)),
+      );
+    const problems = contradictions(parsed.data);
+    if (settings.WEBSITE_TIME_ZONE && Object.keys(parsed.data.schedules).length > 0) {
+      problems.push(
+        'schedules: the setting WEBSITE_TIME_ZONE must not be set, since timers are registered in UTC; give each schedule its timeZone',
+      );
+    }
+    if (problems.length > 0) throw new ConfigError(file, problems);
+    return parsed.data;
+  };
 }
 
 /** No schema sees such an entry: what it configures would be missing without a word. */

@@ -136,6 +136,8 @@ async function openCron(pattern: string, timezone: string): Promise<(timeMs: num
 
 /** The zone's offsets from UTC in minutes, over the two years to come. */
 function offsetsOf(timeZone: string, nowMs: number): number[] {
+  // What most schedules have need not be asked for.
+  if (timeZone === 'Etc/UTC') return [0];
   const format = new Intl.DateTimeFormat('en', { timeZone, timeZoneName: 'longOffset' });
   // No zone keeps its summer time for less than four weeks.
   return Array.from({ length: 27 }, (_, index) => {

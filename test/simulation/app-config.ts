@@ -1,4 +1,4 @@
-import { parseConfig } from '../../src/config/load.ts';
+import { createConfigParser } from '../../src/config/load.ts';
 import type { BridgeConfig } from '../../src/config/schema.ts';
 import type { Configuration } from './configurations.ts';
 import type { Plan } from './plan.ts';
@@ -24,6 +24,7 @@ const settings = {
   AzureWebJobsStorage: 'UseDevelopmentStorage=true',
 };
 
+const parse = createConfigParser(settings);
 const read = new WeakMap<Configuration, BridgeConfig>();
 
 /**
@@ -35,7 +36,7 @@ export function readConfig(plan: Plan, configuration: Configuration): BridgeConf
   const known = read.get(configuration);
   if (known !== undefined) return known;
   const text = JSON.stringify(fileOf(plan, configuration));
-  const config = parseConfig({ file: 'bridge.config.json', text, settings });
+  const config = parse('bridge.config.json', text);
   read.set(configuration, config);
   return config;
 }

@@ -71,7 +71,7 @@ export const faultRatesMax = {
   /** Of events. */
   'event is never produced': 0.2,
   'event is never taken': 0.1,
-  'event is large': 0.1,
+  'event is large': 0.04,
   'event fits no route': 0.1,
 } as const;
 

@@ -166,10 +166,9 @@ export function createTables(world: World): TablesModel {
     // The service may stop anywhere: a page says nothing about what follows it.
     const most = Math.min(maxPageSize, pageRowsMax, chance.happens(0.1) ? chance.integer(0, 3) : pageRowsMax);
     for (const row of sorted(table, partitionOfFilter(filter))) {
-      const key = JSON.stringify([row.partitionKey, row.rowKey]);
       if ((from !== undefined && isBefore(row, from)) || !test(row)) continue;
       if (page.length >= most) {
-        page.continuationToken = key;
+        page.continuationToken = JSON.stringify([row.partitionKey, row.rowKey]);
         return page;
       }
       page.push(select === undefined ? { ...row } : pick(row, select));
