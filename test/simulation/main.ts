@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { describeError } from '../../src/shared/error.ts';
-import { findMutants, type MutantResult, mutantSeedsMax } from './mutants.ts';
+import { findMutants, type MutantResult, mutantSeedsMax } from './mutants/mutants.ts';
 import { planOf } from './plan.ts';
 import { createProgress, timeLeft } from './progress.ts';
 import { run } from './run.ts';

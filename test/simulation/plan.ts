@@ -1,11 +1,11 @@
 import type { DrainLimits } from '../../src/drain/drain.ts';
-import { createChance } from './chance.ts';
-import { type Fault, faultRatesMax, faults } from './faults.ts';
-import { type ProofPlan, planProofs } from './proofs.ts';
-import type { ProxyManner } from './proxy.ts';
+import { type ProofPlan, planProofs } from './outside/proofs.ts';
+import type { ProxyManner } from './outside/proxy.ts';
+import { topics } from './outside/topics.ts';
 import { inSituation } from './situations.ts';
 import { planSubscriptions, type SubscriptionPlan } from './subscriptions.ts';
-import { topics } from './topics.ts';
+import { createChance } from './world/chance.ts';
+import { type Fault, faultRatesMax, faults } from './world/faults.ts';
 
 /** Everything about a run that is decided before it begins. All of it comes from the seed, until it is shrunk. */
 export interface Plan {

@@ -1,25 +1,25 @@
-import { startApp } from './app.ts';
-import { createConfigurations } from './configurations.ts';
-import { createEndpoints } from './endpoints.ts';
-import type { Fault } from './faults.ts';
-import { startHost } from './host.ts';
-import { type Instance, operatorName, startInstance } from './instance.ts';
-import { watchEndpoints } from './invariants-endpoint.ts';
-import { checkIn, type InWitness, restlessIn, watchIn } from './invariants-in.ts';
-import { checkOut, restlessOut, watchOut } from './invariants-out.ts';
-import { withoutMachine } from './machine.ts';
-import { startOperators } from './operators.ts';
+import { watchEndpoints } from './invariants/endpoint.ts';
+import { checkIn, type InWitness, restlessIn, watchIn } from './invariants/in.ts';
+import { checkOut, restlessOut, watchOut } from './invariants/out.ts';
+import { createEndpoints } from './outside/endpoints.ts';
+import { createProofs } from './outside/proofs.ts';
+import { createProxy } from './outside/proxy.ts';
+import { createTables } from './outside/tables.ts';
+import { createTopicLog, type TopicLog } from './outside/topic-log.ts';
+import { topics } from './outside/topics.ts';
 import type { Plan } from './plan.ts';
-import { createProofs } from './proofs.ts';
-import { createProxy } from './proxy.ts';
-import { createQueue } from './queue.ts';
-import { startStrangers } from './strangers.ts';
-import { createTables } from './tables.ts';
-import { createTopicLog, type TopicLog } from './topic-log.ts';
-import { topics } from './topics.ts';
-import { startWeather } from './weather.ts';
-import { startWork } from './work.ts';
-import { beginningMs, createWorld, type Violation, type World } from './world.ts';
+import { startApp } from './platform/app.ts';
+import { createConfigurations } from './platform/configurations.ts';
+import { startHost } from './platform/host.ts';
+import { type Instance, operatorName, startInstance } from './platform/instance.ts';
+import { createQueue } from './platform/queue.ts';
+import { startOperators } from './work/operators.ts';
+import { startStrangers } from './work/strangers.ts';
+import { startWork } from './work/work.ts';
+import type { Fault } from './world/faults.ts';
+import { withoutMachine } from './world/machine.ts';
+import { startWeather } from './world/weather.ts';
+import { beginningMs, createWorld, type Violation, type World } from './world/world.ts';
 
 /** What a run came to. */
 export interface RunResult {

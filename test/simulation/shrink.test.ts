@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Fault } from './faults.ts';
 import { type Plan, planOf } from './plan.ts';
 import type { RunResult } from './run.ts';
 import { shrink } from './shrink.ts';
 import { withoutIdleTimers } from './timeline.ts';
-import { strikeOf } from './world.ts';
+import type { Fault } from './world/faults.ts';
+import { strikeOf } from './world/world.ts';
 
 /** A run in which each fault of the plan strikes five times, and which fails when `isBroken` says so of the strikes. */
 function lived(plan: Plan, isBroken: (strikes: ReadonlySet<string>) => boolean): RunResult {

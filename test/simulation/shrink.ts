@@ -1,8 +1,8 @@
-import type { Fault } from './faults.ts';
 import type { Plan } from './plan.ts';
 import type { RunResult } from './run.ts';
-import { pushedMax, pushedName } from './triggers.ts';
-import { strikeOf } from './world.ts';
+import { pushedMax, pushedName } from './work/triggers.ts';
+import type { Fault } from './world/faults.ts';
+import { strikeOf } from './world/world.ts';
 
 /** Runs that shrinking makes at most. */
 export const shrinkRunsMax = 1_500;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { withoutMachine } from './machine.ts';
-import { findMutants, mutants, readOriginals } from './mutants.ts';
+import { findMutants, mutants, readOriginals } from './mutants/mutants.ts';
 import { planOf } from './plan.ts';
 import { run } from './run.ts';
 import { runSeeds } from './seeds.ts';
 import { tellTimeline } from './timeline.ts';
+import { withoutMachine } from './world/machine.ts';
 
 test('over hundreds of seeds no promise is broken, whatever goes wrong', async () => {
   const { runs, failures } = await runSeeds({ from: 1, count: 300, failuresMax: 10 });

@@ -1,6 +1,6 @@
-import type { Chance } from './chance.ts';
 import type { Plan } from './plan.ts';
 import type { SubscriptionPlan } from './subscriptions.ts';
+import type { Chance } from './world/chance.ts';
 
 const share = 0.2;
 

@@ -1,4 +1,4 @@
-import type { Chance } from './chance.ts';
+import type { Chance } from './world/chance.ts';
 
 /** A subscription of a plan. */
 export interface SubscriptionPlan {

@@ -1,8 +1,8 @@
-import type { HttpAnswer, HttpRequest } from '../../src/shared/http.ts';
-import type { Chance } from './chance.ts';
+import type { HttpAnswer, HttpRequest } from '../../../src/shared/http.ts';
+import type { Chance } from '../world/chance.ts';
+import type { World } from '../world/world.ts';
 import type { Course } from './course.ts';
 import type { LogPartition, LogTopic, NewRecord, TopicLog } from './topic-log.ts';
-import type { World } from './world.ts';
 
 /** A Kafka REST proxy at the level of HTTP, and everything that can be wrong with one. */
 export interface ProxyModel {

@@ -1,6 +1,6 @@
-import { everyMinute } from './every-minute.ts';
-import type { TopicLog } from './topic-log.ts';
-import type { World } from './world.ts';
+import type { TopicLog } from '../outside/topic-log.ts';
+import { everyMinute } from '../world/every-minute.ts';
+import type { World } from '../world/world.ts';
 
 /** Others write to the topics too, and not all of it is an event, or has a key. */
 export function startStrangers(world: World, log: TopicLog): void {

@@ -1,10 +1,10 @@
-import { createConfigParser } from '../../src/config/load.ts';
-import type { BridgeConfig } from '../../src/config/schema.ts';
+import { createConfigParser } from '../../../src/config/load.ts';
+import type { BridgeConfig } from '../../../src/config/schema.ts';
+import { bridgeOrigin, client, issuerHost, type ProofPlan } from '../outside/proofs.ts';
+import { schedule, sources, stores, topics } from '../outside/topics.ts';
+import type { Plan } from '../plan.ts';
+import type { SubscriptionPlan } from '../subscriptions.ts';
 import type { Configuration } from './configurations.ts';
-import type { Plan } from './plan.ts';
-import { bridgeOrigin, client, issuerHost, type ProofPlan } from './proofs.ts';
-import type { SubscriptionPlan } from './subscriptions.ts';
-import { schedule, sources, stores, topics } from './topics.ts';
 
 export const proxyUrl = 'https://proxy.test';
 

@@ -1,6 +1,6 @@
-import type { WorkItem } from '../../src/drain/work-item.ts';
+import type { WorkItem } from '../../../src/drain/work-item.ts';
+import type { World } from '../world/world.ts';
 import type { Host } from './host.ts';
-import type { World } from './world.ts';
 
 /** The queue of partitions to be drained: at least once, in any order, now or later. */
 export interface QueueModel {

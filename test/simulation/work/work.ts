@@ -1,11 +1,11 @@
-import type { HttpHeaders } from '../../src/events/http-binding.ts';
-import type { Answer } from '../../src/shared/answer.ts';
-import { limits } from './app-config.ts';
-import type { Host } from './host.ts';
-import type { Instance } from './instance.ts';
-import { sources, topics } from './topics.ts';
+import type { HttpHeaders } from '../../../src/events/http-binding.ts';
+import type { Answer } from '../../../src/shared/answer.ts';
+import { sources, topics } from '../outside/topics.ts';
+import { limits } from '../platform/app-config.ts';
+import type { Host } from '../platform/host.ts';
+import type { Instance } from '../platform/instance.ts';
+import type { World } from '../world/world.ts';
 import { startTriggers } from './triggers.ts';
-import type { World } from './world.ts';
 
 /** An event as its producer knows it. */
 export interface SentEvent {

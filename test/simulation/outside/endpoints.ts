@@ -1,10 +1,10 @@
-import type { HttpAnswer, HttpRequest } from '../../src/shared/http.ts';
-import type { Chance } from './chance.ts';
-import { hashOf } from './chance.ts';
+import type { HttpAnswer, HttpRequest } from '../../../src/shared/http.ts';
+import { type Instance, operatorName } from '../platform/instance.ts';
+import type { Chance } from '../world/chance.ts';
+import { hashOf } from '../world/chance.ts';
+import type { World } from '../world/world.ts';
 import type { Course } from './course.ts';
-import { type Instance, operatorName } from './instance.ts';
 import type { ProofsModel } from './proofs.ts';
-import type { World } from './world.ts';
 
 /** A request that an endpoint has handled. */
 export interface Arrival {

@@ -1,7 +1,7 @@
-import type { DrainLimits } from '../../src/drain/drain.ts';
-import { createChance } from './chance.ts';
-import type { SubscriptionPlan } from './subscriptions.ts';
-import type { World } from './world.ts';
+import type { DrainLimits } from '../../../src/drain/drain.ts';
+import type { SubscriptionPlan } from '../subscriptions.ts';
+import { createChance } from '../world/chance.ts';
+import type { World } from '../world/world.ts';
 
 /** What one instance is configured with. */
 export interface Configuration {

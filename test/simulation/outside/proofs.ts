@@ -1,10 +1,10 @@
-import type { HttpAnswer, HttpRequest } from '../../src/shared/http.ts';
-import { createChance } from './chance.ts';
+import type { HttpAnswer, HttpRequest } from '../../../src/shared/http.ts';
+import { type Instance, operatorName } from '../platform/instance.ts';
+import { subscriptionNames } from '../subscriptions.ts';
+import { createChance } from '../world/chance.ts';
+import type { World } from '../world/world.ts';
 import type { Course } from './course.ts';
 import type { EndpointsModel, Sent } from './endpoints.ts';
-import { type Instance, operatorName } from './instance.ts';
-import { subscriptionNames } from './subscriptions.ts';
-import type { World } from './world.ts';
 
 /** How the bridge proves itself to an endpoint, and whether it asks first. */
 export interface ProofPlan {

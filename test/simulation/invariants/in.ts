@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Answer } from '../../src/shared/answer.ts';
-import type { Fault } from './faults.ts';
-import type { Entity, TablesModel, TableWrite } from './tables.ts';
-import { eventOf, type LoggedRecord, placeProperty, type TopicLog } from './topic-log.ts';
-import type { SentEvent, Work } from './work.ts';
-import type { World } from './world.ts';
+import type { Answer } from '../../../src/shared/answer.ts';
+import type { Entity, TablesModel, TableWrite } from '../outside/tables.ts';
+import { eventOf, type LoggedRecord, placeProperty, type TopicLog } from '../outside/topic-log.ts';
+import type { SentEvent, Work } from '../work/work.ts';
+import type { Fault } from '../world/faults.ts';
+import type { World } from '../world/world.ts';
 
 /** What the witness of the way in looks at. */
 export interface InWitness {

@@ -1,11 +1,11 @@
-import type { Configurations } from './configurations.ts';
-import type { EndpointsModel, Sent } from './endpoints.ts';
-import { operatorName } from './instance.ts';
-import { watchAnswers } from './invariants-answers.ts';
-import { placesOf } from './places.ts';
-import type { SubscriptionPlan } from './subscriptions.ts';
-import type { Entity, TablesModel, TableWrite } from './tables.ts';
-import type { World } from './world.ts';
+import type { EndpointsModel, Sent } from '../outside/endpoints.ts';
+import { placesOf } from '../outside/places.ts';
+import type { Entity, TablesModel, TableWrite } from '../outside/tables.ts';
+import type { Configurations } from '../platform/configurations.ts';
+import { operatorName } from '../platform/instance.ts';
+import type { SubscriptionPlan } from '../subscriptions.ts';
+import type { World } from '../world/world.ts';
+import { watchAnswers } from './answers.ts';
 
 /** No attempt begins on a state that was asked for longer ago. */
 const knownMsMax = 5_000;

@@ -1,23 +1,23 @@
-import './machine.ts';
-import { type Bridge, createBridge } from '../../src/composition/bridge.ts';
-import type { Invocation } from '../../src/composition/surroundings.ts';
-import type { OpenHttpPool } from '../../src/shared/http.ts';
-import { formatLogLine, type Log } from '../../src/shared/log.ts';
-import { silentTelemetry } from '../../src/shared/telemetry.ts';
-import type { AcquireToken } from '../../src/shared/tokens.ts';
-import { createTableCheckpointStore } from '../../src/storage/table/checkpoint-store.ts';
-import { createTableDeadLetters } from '../../src/storage/table/dead-letters.ts';
-import { createTableOutbox } from '../../src/storage/table/outbox.ts';
-import { createTableParkedStore } from '../../src/storage/table/parked.ts';
-import { createTableReceipts } from '../../src/storage/table/receipts.ts';
+import '../world/machine.ts';
+import { type Bridge, createBridge } from '../../../src/composition/bridge.ts';
+import type { Invocation } from '../../../src/composition/surroundings.ts';
+import type { OpenHttpPool } from '../../../src/shared/http.ts';
+import { formatLogLine, type Log } from '../../../src/shared/log.ts';
+import { silentTelemetry } from '../../../src/shared/telemetry.ts';
+import type { AcquireToken } from '../../../src/shared/tokens.ts';
+import { createTableCheckpointStore } from '../../../src/storage/table/checkpoint-store.ts';
+import { createTableDeadLetters } from '../../../src/storage/table/dead-letters.ts';
+import { createTableOutbox } from '../../../src/storage/table/outbox.ts';
+import { createTableParkedStore } from '../../../src/storage/table/parked.ts';
+import { createTableReceipts } from '../../../src/storage/table/receipts.ts';
+import type { EndpointsModel } from '../outside/endpoints.ts';
+import { issuerHost, type ProofsModel } from '../outside/proofs.ts';
+import type { ProxyModel } from '../outside/proxy.ts';
+import type { TablesModel } from '../outside/tables.ts';
+import type { World } from '../world/world.ts';
 import { endpointOf, proxyUrl, readConfig } from './app-config.ts';
 import type { Configurations } from './configurations.ts';
-import type { EndpointsModel } from './endpoints.ts';
 import type { Instance } from './instance.ts';
-import { issuerHost, type ProofsModel } from './proofs.ts';
-import type { ProxyModel } from './proxy.ts';
-import type { TablesModel } from './tables.ts';
-import type { World } from './world.ts';
 
 /** The app as one instance runs it. */
 export interface App {

@@ -1,5 +1,5 @@
-import type { Random } from '../../src/shared/clock.ts';
-import { seededRandom } from '../support/seeded-random.ts';
+import type { Random } from '../../../src/shared/clock.ts';
+import { seededRandom } from '../../support/seeded-random.ts';
 
 /** One stream of chance. Streams of one seed do not disturb each other: what one draws, no other misses. */
 export interface Chance {

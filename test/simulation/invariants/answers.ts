@@ -1,9 +1,9 @@
-import type { EndpointsModel, Sent } from './endpoints.ts';
-import type { Fault } from './faults.ts';
-import { operatorName } from './instance.ts';
-import type { SubscriptionPlan } from './subscriptions.ts';
-import type { Entity, TablesModel, TableWrite } from './tables.ts';
-import type { World } from './world.ts';
+import type { EndpointsModel, Sent } from '../outside/endpoints.ts';
+import type { Entity, TablesModel, TableWrite } from '../outside/tables.ts';
+import { operatorName } from '../platform/instance.ts';
+import type { SubscriptionPlan } from '../subscriptions.ts';
+import type { Fault } from '../world/faults.ts';
+import type { World } from '../world/world.ts';
 
 /** An instance may not know of a new state for so long; what it heard meanwhile it may have taken for the old one. */
 const unsureMs = 6_000;

@@ -1,9 +1,9 @@
-import type { OperationName } from '../../src/operate/operate.ts';
-import type { App } from './app.ts';
-import { everyMinute } from './every-minute.ts';
-import type { TablesModel } from './tables.ts';
-import type { TopicLog } from './topic-log.ts';
-import type { World } from './world.ts';
+import type { OperationName } from '../../../src/operate/operate.ts';
+import type { TablesModel } from '../outside/tables.ts';
+import type { TopicLog } from '../outside/topic-log.ts';
+import type { App } from '../platform/app.ts';
+import { everyMinute } from '../world/every-minute.ts';
+import type { World } from '../world/world.ts';
 
 const pausedMsMax = 120_000;
 /** Operators look at what has stopped this often. */

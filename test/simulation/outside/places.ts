@@ -1,4 +1,4 @@
-import type { HttpRequest } from '../../src/shared/http.ts';
+import type { HttpRequest } from '../../../src/shared/http.ts';
 import { placeProperty } from './topic-log.ts';
 
 /** Where a record stands in the log. */

@@ -1,7 +1,7 @@
-import type { Host } from './host.ts';
-import { schedule, stores, topics } from './topics.ts';
+import { schedule, stores, topics } from '../outside/topics.ts';
+import type { Host } from '../platform/host.ts';
+import { beginningMs, type World } from '../world/world.ts';
 import { type Book, cloudEventOf, dataOf, type SentEvent, unsent } from './work.ts';
-import { beginningMs, type World } from './world.ts';
 
 // Loaded here, since what is loaded from the disk within a run comes when the machine wants.
 await import('croner');

@@ -1,7 +1,7 @@
-import type { Clock } from '../../src/shared/clock.ts';
-import { HttpError, type HttpSend } from '../../src/shared/http.ts';
-import type { Course } from './course.ts';
-import type { World } from './world.ts';
+import type { Clock } from '../../../src/shared/clock.ts';
+import { HttpError, type HttpSend } from '../../../src/shared/http.ts';
+import type { Course } from '../outside/course.ts';
+import type { World } from '../world/world.ts';
 
 /**
  * One function instance: a process of the platform in which the real code runs. It can be frozen (whatever reaches

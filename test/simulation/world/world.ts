@@ -1,6 +1,6 @@
+import type { Plan } from '../plan.ts';
 import { type Chance, createChance } from './chance.ts';
 import type { Fault } from './faults.ts';
-import type { Plan } from './plan.ts';
 
 /**
  * The world that a run lives in: virtual time, what is going to happen in it, misfortune, and what was noticed.

@@ -1,8 +1,8 @@
-import type { EventsRequest } from '../../src/ingest/receive.ts';
-import type { Answer } from '../../src/shared/answer.ts';
+import type { EventsRequest } from '../../../src/ingest/receive.ts';
+import type { Answer } from '../../../src/shared/answer.ts';
+import type { World } from '../world/world.ts';
 import type { App } from './app.ts';
 import { type Instance, startInstance } from './instance.ts';
-import type { World } from './world.ts';
 
 /** The platform: it starts instances, sends them requests and messages, and fires their timers, all unreliably. */
 export interface Host {

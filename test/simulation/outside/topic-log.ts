@@ -1,6 +1,6 @@
-import type { Chance } from './chance.ts';
-import { hashOf } from './chance.ts';
-import type { World } from './world.ts';
+import type { Chance } from '../world/chance.ts';
+import { hashOf } from '../world/chance.ts';
+import type { World } from '../world/world.ts';
 
 /** A record as the log keeps it, whatever retention has taken from those who read. */
 export interface LoggedRecord {

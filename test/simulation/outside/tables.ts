@@ -1,7 +1,7 @@
 import type { TableClient } from '@azure/data-tables';
-import type { Caller, Instance } from './instance.ts';
+import type { Caller, Instance } from '../platform/instance.ts';
+import type { World } from '../world/world.ts';
 import { compileODataFilter, partitionOfFilter, propertyOf } from './odata.ts';
-import type { World } from './world.ts';
 
 /** An entity as it is written. */
 export interface Written extends Readonly<Record<string, unknown>> {

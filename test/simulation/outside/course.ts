@@ -1,4 +1,4 @@
-import type { HttpAnswer } from '../../src/shared/http.ts';
+import type { HttpAnswer } from '../../../src/shared/http.ts';
 
 /**
  * What becomes of a request on its way. `refused`: no connection comes to be. `stalls`: it is handled, but no answer

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { mutantsIn } from './mutants-in.ts';
-import { mutantsOut } from './mutants-out.ts';
+import { mutantsIn } from './in.ts';
+import { mutantsOut } from './out.ts';
 
 /** A deliberate fault in the code: a text in a file of `src` that is replaced. */
 export interface Mutant {
@@ -31,7 +31,7 @@ export interface MutantsListener {
 /** Seeds within which a mutant must be found. */
 export const mutantSeedsMax = 500;
 
-const root = join(import.meta.dirname, '..', '..');
+const root = join(import.meta.dirname, '..', '..', '..');
 
 /** Faults that a simulator worth its name finds. */
 export const mutants: readonly Mutant[] = [...mutantsIn, ...mutantsOut];

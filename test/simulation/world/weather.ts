@@ -1,8 +1,8 @@
-import type { EndpointsModel } from './endpoints.ts';
+import type { EndpointsModel } from '../outside/endpoints.ts';
+import type { ProxyModel } from '../outside/proxy.ts';
+import type { TablesModel } from '../outside/tables.ts';
+import type { TopicLog } from '../outside/topic-log.ts';
 import { everyMinute } from './every-minute.ts';
-import type { ProxyModel } from './proxy.ts';
-import type { TablesModel } from './tables.ts';
-import type { TopicLog } from './topic-log.ts';
 import type { World } from './world.ts';
 
 const awayMsMax = 60_000;

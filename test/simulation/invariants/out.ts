@@ -1,15 +1,15 @@
-import type { Configurations } from './configurations.ts';
-import type { Arrival, EndpointsModel, Sent } from './endpoints.ts';
-import { type Instance, operatorName } from './instance.ts';
-import type { InWitness } from './invariants-in.ts';
-import { type Place, placeOfWebhookId, placesOf } from './places.ts';
-import { staleMsMax } from './proxy.ts';
-import type { SubscriptionPlan } from './subscriptions.ts';
-import type { Entity, TableWrite } from './tables.ts';
-import type { LoggedRecord, LogPartition, LogTopic } from './topic-log.ts';
-import { placeOf } from './topic-log.ts';
-import { topics } from './topics.ts';
-import type { SentEvent } from './work.ts';
+import type { Arrival, EndpointsModel, Sent } from '../outside/endpoints.ts';
+import { type Place, placeOfWebhookId, placesOf } from '../outside/places.ts';
+import { staleMsMax } from '../outside/proxy.ts';
+import type { Entity, TableWrite } from '../outside/tables.ts';
+import type { LoggedRecord, LogPartition, LogTopic } from '../outside/topic-log.ts';
+import { placeOf } from '../outside/topic-log.ts';
+import { topics } from '../outside/topics.ts';
+import type { Configurations } from '../platform/configurations.ts';
+import { type Instance, operatorName } from '../platform/instance.ts';
+import type { SubscriptionPlan } from '../subscriptions.ts';
+import type { SentEvent } from '../work/work.ts';
+import type { InWitness } from './in.ts';
 
 /** What the bridge says of a partition in its checkpoint, as the witness reads it. */
 interface Standing {
