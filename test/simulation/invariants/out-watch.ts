@@ -124,7 +124,7 @@ export function isJustified(witness: OutWitness, watch: Watch, record: LoggedRec
   );
 }
 
-/** Whether it is a dead letter, was skipped, or is in a gap. */
+/** Whether it is a dead letter, or the subscription never had it: from before its start, or sought over. */
 export function isGivenUp(watch: Watch, offset: number): boolean {
   return (
     offset < watch.start ||
