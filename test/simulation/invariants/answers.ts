@@ -139,7 +139,7 @@ function checkBreak(world: World, endpoint: Seen, { before, after, writer }: Tab
 
 /** Nobody sends who was asked to wait, or has heard only of failures. */
 function checkSpared(world: World, { subscription, caller }: Sent, heard: Heard): void {
-  const earlyMs = heard.waitUntilMs - caller.clock.now();
+  const earlyMs = heard.waitUntilMs - caller.latestMs;
   if (earlyMs > 0) {
     world.violated(
       'Retry-After is honoured',

@@ -77,7 +77,7 @@ function sawState(world: World, probes: Map<string, Probe>, { before, after, wri
     return;
   }
   probes.set(partitionKey, { owner: writer.name, used: false });
-  const earlyMs = Number(before.probeAtMs) - writer.clock.now();
+  const earlyMs = Number(before.probeAtMs) - writer.latestMs;
   if (earlyMs <= 0) return;
   world.violated(
     'a broken endpoint is left alone',
@@ -109,7 +109,10 @@ function checkState(
   const isDelayed =
     Object.keys(plan.faults).some((fault) => fault.startsWith('tables ')) ||
     nowMs() - caller.thawedMs < leaseMs;
-  if (isProbe || longMs <= knownMsMax + (isDelayed ? leaseMs : renewedWithinMs)) return;
+  const allowedMs = knownMsMax + (isDelayed ? leaseMs : renewedWithinMs);
+  // By a clock that was set back since, it may not be so long ago.
+  const setBackMs = nowMs() - caller.setMs < allowedMs + 2 * plan.skewMs ? 2 * plan.skewMs : 0;
+  if (isProbe || longMs <= allowedMs + setBackMs) return;
   world.violated(
     state === 'broken' ? 'a broken endpoint is left alone' : 'a stop takes hold',
     `${subscription} has been ${state} for ${longMs} ms, and ${caller.name} sends`,

@@ -228,7 +228,7 @@ function sawBatch(stores: Stores, { before, after, writer }: TableWrite): void {
   if (after && tables.row('outbox', ':topics', after.partitionKey) === undefined) {
     world.violated('no queued event is lost', `no flush knows of ${after.partitionKey} (${writer.name})`);
   }
-  if (before && after && Number(before.nextAttemptMs) > writer.clock.now()) {
+  if (before && after && Number(before.nextAttemptMs) > writer.latestMs) {
     world.violated('no attempt before its time', `${after.rowKey} was to wait (${writer.name})`);
   }
 }
@@ -236,7 +236,7 @@ function sawBatch(stores: Stores, { before, after, writer }: TableWrite): void {
 /** A lease is taken over when it has ended, or by the instance that could not give it up. */
 function sawLease({ world, owners }: Stores, { before, after, writer }: TableWrite): void {
   const owner = String(after?.owner ?? '');
-  const nowMs = writer.clock.now();
+  const nowMs = writer.latestMs;
   if (owner === '') return;
   if (!owners.has(owner)) owners.set(owner, writer.name);
   const former = String(before?.owner ?? '');

@@ -42,7 +42,7 @@ export function sawCheckpoint(
   }
   if (next.owner !== '') holds(witness, watch, next, writer);
   if (next.epoch > last.epoch) watch.claims.set(writer.name, next.epoch);
-  checkFence(witness, watch, last, next, writer.name, writer.clock.now());
+  checkFence(witness, watch, last, next, writer.name, writer.latestMs);
   if (watch.excused) return;
   if (next.nextOffset < last.nextOffset) {
     world.violated('checkpoints move forward', `${nameOf(watch)}: ${last.nextOffset} to ${next.nextOffset}`);
@@ -120,7 +120,7 @@ export function sawCrossing(witness: OutWitness, old: Watch, { before, after, wr
   const begun = { generation, start, begunMs, standing: next, formerGaps, claims, leases, opened, resumes };
   const watch: Watch = { ...newWatch(plan, topic, partition), ...begun };
   if (next.owner !== '') holds(witness, old, next, writer);
-  checkFence(witness, old, last, next, writer.name, writer.clock.now());
+  checkFence(witness, old, last, next, writer.name, writer.latestMs);
   const isOld = generation === old.generation;
   // Clocks that disagree by more than the bridge waits let it believe what is stale.
   watch.excused = isOld && (old.excused || 2 * world.plan.skewMs >= recreatedAfterMs - staleMsMax);

@@ -37,6 +37,8 @@ export function checkGivenUp({ world, configurations }: OutWitness, watch: Watch
 
 /** No attempt begins unless the lease outlasts it, and the run. */
 export function checkLease({ world, runs }: OutWitness, watch: Watch, { caller, request }: Sent): void {
+  // It may have looked at its clock before that was set.
+  if (world.nowMs() - caller.setMs < request.timeoutMs) return;
   const { owner = '', untilMs = 0 } = watch.leases.get(caller.name) ?? {};
   const nowMs = caller.clock.now();
   const begins = `${nameOf(watch)}: ${caller.name} begins an attempt of ${request.timeoutMs} ms`;
@@ -66,7 +68,7 @@ export function checkTime(
     const retry = JSON.parse(String(checkpoint?.retry ?? null)) as { failures: number; atMs: number } | null;
     const isHeld = retry !== null && retry.failures > 0 && offset === watch.standing?.nextOffset;
     const dueMs = Math.max(Number(parked?.nextAttemptMs ?? 0), isHeld ? retry.atMs : 0);
-    const earlyMs = dueMs - caller.clock.now();
+    const earlyMs = dueMs - caller.latestMs;
     if (earlyMs <= 0) continue;
     world.violated(
       'a retry waits for its time',

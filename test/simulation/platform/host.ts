@@ -1,5 +1,6 @@
 import type { EventsRequest } from '../../../src/ingest/receive.ts';
 import type { Answer } from '../../../src/shared/answer.ts';
+import { everyMinute } from '../world/every-minute.ts';
 import type { World } from '../world/world.ts';
 import type { App } from './app.ts';
 import { type Instance, startInstance } from './instance.ts';
@@ -53,6 +54,7 @@ export function startHost(world: World, start: (instance: Instance) => Promise<A
     });
   }
   for (let index = 0; index < world.plan.instances; index += 1) launch();
+  startClocks(world, running);
 
   /** Runs work of an instance, to its end or to the instance's death. */
   function invoke(
@@ -146,4 +148,13 @@ export function startHost(world: World, start: (instance: Instance) => Promise<A
       world.after(chance.integer(0, everyMs), tick);
     },
   };
+}
+
+/** Sets the clocks of instances now and then, forwards and back, within what they may be wrong. */
+function startClocks(world: World, running: readonly Running[]): void {
+  const { skewMs } = world.plan;
+  const chance = world.chance('clocks');
+  everyMinute(world, 'clock is set', () => {
+    if (running.length > 0) chance.oneOf(running).instance.setClock(chance.integer(-skewMs, skewMs));
+  });
 }

@@ -12,6 +12,12 @@ export interface Instance {
   readonly name: string;
   /** Its own clock, which may be wrong. */
   readonly clock: Clock;
+  /** The latest that its clock has ever shown; it may have been set back since. */
+  readonly latestMs: number;
+  /** When its clock was set last, in the world's time. */
+  readonly setMs: number;
+  /** Sets its clock, so that it is `skewMs` ahead of the world's. Its timers go on as they were. */
+  setClock(skewMs: number): void;
   readonly alive: boolean;
   readonly frozen: boolean;
   /** When it thawed last, in the world's time. */
@@ -42,6 +48,9 @@ export function startInstance(world: World, name: string, skewMs: number): Insta
   const notices: (() => void)[] = [];
   let alive = true;
   let thawedMs = Number.NEGATIVE_INFINITY;
+  let setMs = Number.NEGATIVE_INFINITY;
+  let aheadMs = skewMs;
+  let latestBeforeMs = Number.NEGATIVE_INFINITY;
   let held: (() => void)[] | undefined;
 
   function enter(work: () => void): void {
@@ -77,7 +86,7 @@ export function startInstance(world: World, name: string, skewMs: number): Insta
       return thawedMs;
     },
     clock: {
-      now: () => world.nowMs() + skewMs,
+      now: () => world.nowMs() + aheadMs,
       sleep(delayMs, signal) {
         if (!alive) return never();
         return new Promise((resolve, reject) => {
@@ -96,6 +105,18 @@ export function startInstance(world: World, name: string, skewMs: number): Insta
           signal?.addEventListener('abort', onAbort, { once: true });
         });
       },
+    },
+    get latestMs() {
+      return Math.max(latestBeforeMs, world.nowMs() + aheadMs);
+    },
+    get setMs() {
+      return setMs;
+    },
+    setClock(nextMs) {
+      world.note(name, () => `has its clock set from ${aheadMs} to ${nextMs} ms ahead`);
+      latestBeforeMs = instance.latestMs;
+      aheadMs = nextMs;
+      setMs = world.nowMs();
     },
     enter,
     call(what, serve) {

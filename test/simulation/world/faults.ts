@@ -6,6 +6,8 @@ export const faultRatesMax = {
   /** Of function instances, each time they call something outside. */
   'instance dies': 0.01,
   'instance freezes': 0.015,
+  /** Of function instances, a minute. */
+  'clock is set': 1,
   /** Of function instances, each start. */
   'instance is configured anew': 0.5,
   /** Of timers. */
