@@ -2,7 +2,6 @@ import type { EndpointsModel, Sent } from '../outside/endpoints.ts';
 import { placesOf } from '../outside/places.ts';
 import type { Entity, TablesModel, TableWrite } from '../outside/tables.ts';
 import type { Configurations } from '../platform/configurations.ts';
-import { operatorName } from '../platform/instance.ts';
 import type { SubscriptionPlan } from '../subscriptions.ts';
 import type { World } from '../world/world.ts';
 import { watchAnswers } from './answers.ts';
@@ -47,7 +46,6 @@ export function watchEndpoints(world: World, models: Models): void {
     sawState(world, probes, write);
   });
   endpoints.onSent((sent) => {
-    if (sent.caller.name.startsWith(operatorName)) return;
     checkState(world, { tables, probes, changedMs }, sent);
     checkRate(world, sent, sentMs);
     const { subscriptions } = configurations.of(sent.caller.name);

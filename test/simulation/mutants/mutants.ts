@@ -13,6 +13,12 @@ export interface Mutant {
   readonly by: string;
 }
 
+/** Seeds one after another. */
+interface Seeds {
+  readonly from: number;
+  readonly count: number;
+}
+
 /** What came of a mutant. */
 export interface MutantResult {
   readonly name: string;
@@ -48,36 +54,40 @@ export async function findMutants(
   const chosen = mutants.filter(
     ({ name }) => names.length === 0 || names.some((part) => name.includes(part)),
   );
-  const originals = await readOriginals(chosen);
+  // A text that is not there is told of before anything is run.
+  await checkMutants(chosen);
   const results: MutantResult[] = [];
   for (const mutant of chosen) {
     onBegin?.(mutant.name, { done: results.length, all: chosen.length });
-    const result = await findMutant(mutant, originals.get(mutant.file) ?? '');
+    const result = await findMutant(mutant, { from: 1, count: mutantSeedsMax });
     results.push(result);
     onResult?.(result);
   }
   return results;
 }
 
-/**
- * The files that mutants change, by their paths.
- *
- * @throws when a text is not in its file exactly once.
- */
-export async function readOriginals(chosen: readonly Mutant[]): Promise<ReadonlyMap<string, string>> {
-  const originals = new Map<string, string>();
-  for (const mutant of chosen) originals.set(mutant.file, await checkedText(mutant));
-  return originals;
+/** Whether one seed finds a mutant. @throws when there is none of this name. */
+export async function isFoundBy(name: string, seed: number): Promise<boolean> {
+  const mutant = mutants.find((each) => each.name === name);
+  if (mutant === undefined) throw new Error(`there is no mutant "${name}"`);
+  return (await findMutant(mutant, { from: seed, count: 1 })).seeds !== undefined;
 }
 
-async function checkedText({ name, file, text }: Mutant): Promise<string> {
+/** @throws when the text of one is not in its file exactly once. */
+export async function checkMutants(chosen: readonly Mutant[]): Promise<void> {
+  for (const mutant of chosen) await applied(mutant);
+}
+
+/** The file of a mutant as it makes it. */
+async function applied({ name, file, text, by }: Mutant): Promise<string> {
   const original = await readFile(join(root, file), 'utf8');
   const times = original.split(text).length - 1;
   if (times !== 1) throw new Error(`mutant "${name}": its text is in ${file} ${times} times, not once`);
-  return original;
+  return original.replace(text, () => by);
 }
 
-async function findMutant({ name, file, text, by }: Mutant, original: string): Promise<MutantResult> {
+async function findMutant(mutant: Mutant, { from, count }: Seeds): Promise<MutantResult> {
+  const { name, file } = mutant;
   const dir = await mkdtemp(join(tmpdir(), 'sluice-mutant-'));
   try {
     await cp(join(root, 'src'), join(dir, 'src'), { recursive: true });
@@ -86,13 +96,11 @@ async function findMutant({ name, file, text, by }: Mutant, original: string): P
     }
     await cp(join(root, 'package.json'), join(dir, 'package.json'));
     await symlink(join(root, 'node_modules'), join(dir, 'node_modules'), 'dir');
-    await writeFile(
-      join(dir, file),
-      original.replace(text, () => by),
-    );
+    await writeFile(join(dir, file), await applied(mutant));
     const output = await runNode(dir, [
       'test/simulation/main.ts',
-      ...['--seeds', String(mutantSeedsMax), '--failures', '1', '--json', '--no-shrink', '--no-progress'],
+      ...['--from', String(from), '--seeds', String(count), '--failures', '1'],
+      ...['--json', '--no-shrink', '--no-progress'],
     ]);
     const { failures } = JSON.parse(output) as { failures: { seed: number; invariant: string }[] };
     return { name, seeds: failures[0]?.seed, invariant: failures[0]?.invariant };

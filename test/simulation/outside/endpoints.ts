@@ -94,6 +94,7 @@ export function createEndpoints(world: World, proofs: Pick<ProofsModel, 'refusal
         underway.set(name, now);
         const { connectionsMax = 0 } =
           world.plan.subscriptions.find((each) => each.name === subscription) ?? {};
+        // Each redrive counts as an instance of its own.
         if (now > connectionsMax && !caller.name.startsWith(operatorName)) {
           world.violated('limits are kept', `${now} calls at once to ${name}, of ${connectionsMax}`);
         }
