@@ -3,7 +3,7 @@ import { createGatedDelivery, type Stopped } from './gated-delivery.ts';
 import { isoOf } from './iso-time.ts';
 import type { OperateOptions } from './ports.ts';
 import { OperateError } from './problem.ts';
-import { claimLetter, redriveLetter } from './redrive.ts';
+import { claimLetter, notOpen, redriveLetter } from './redrive.ts';
 import type { DiscardRequest, ListDeadLettersRequest, RedriveRequest } from './requests.ts';
 
 /** No letter is begun on after this; with an attempt's timeout on top it is well below the platform's 230 s. */
@@ -120,7 +120,8 @@ export function discardDeadLetters(options: OperateOptions, choice: DiscardReque
     const { origin } = choice;
     const refused = await claimLetter(options, origin, key);
     if (refused !== undefined) return refused;
-    await deadLetters.settle(origin, key, { state: 'discarded' });
+    // Somebody else may have moved it on after the claim had passed.
+    if (!(await deadLetters.settle(origin, key, { state: 'discarded' }))) return notOpen(key);
     report.warn('operate.discarded', { origin, key });
     return { key, outcome: 'discarded' };
   });

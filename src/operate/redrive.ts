@@ -94,6 +94,6 @@ async function produceLetter({ produceAgain }: OperateOptions, letter: DeadLette
 }
 
 /** What is said of a key under which no letter waits for an operator. */
-function notOpen(key: string): LetterOutcome {
+export function notOpen(key: string): LetterOutcome {
   return { key, outcome: 'not-open', error: 'there is no letter of this key, or it is no longer open' };
 }
