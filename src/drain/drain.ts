@@ -105,6 +105,7 @@ export function createDrain(options: DrainOptions): Drain {
   const walk = (work: Work, context: RunContext, times: { deadlineMs: number; turnMs: number }) =>
     walkAndTell(options, gateOf(work.subscription), work, { ...context, ...times });
 
+  // Not from 0, or the first run of every instance would begin with the same partition.
   let runs = options.clock.now();
 
   return {
@@ -112,7 +113,7 @@ export function createDrain(options: DrainOptions): Drain {
       const deadlineMs = options.clock.now() + options.limits.budgetMs;
       const failures = new Failures(context.report);
       runs += 1;
-      // Each run begins elsewhere, so that none of them starves where time ends before all had their turn.
+      // Each run begins elsewhere, so that no partition starves where time ends before all had their turn.
       const work = rotated(await planFor(failures, context), runs);
       const walked = work.length;
       let delivered = 0;

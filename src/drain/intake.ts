@@ -101,8 +101,9 @@ export class Intake {
   }
 
   /**
-   * Begins to read, unless the partition is not there, or ends before the checkpoint. That the topic was made anew counts only when it
-   * was seen so for a while and is confirmed, since metadata can be stale, and when no record of the old one is parked.
+   * Begins to read, unless the partition is not there, or ends before the checkpoint. That the topic was made anew
+   * counts only when it was seen so for a while and is confirmed, since metadata can be stale, and when no record of the
+   * old one is parked.
    *
    * @returns whether the position was set anew, which is to be stored at once.
    * @throws what the log throws.

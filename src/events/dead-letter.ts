@@ -80,8 +80,8 @@ export interface DeadLetterStore {
     times: { readonly nowMs: number; readonly untilMs: number },
   ): Promise<DeadLetterClaim>;
   /**
-   * Moves a letter on, with attempts that were made since, and ends the claim to it. False when there is none of this key, or its state is no
-   * longer `open`.
+   * Moves a letter on, with attempts that were made since, and ends the claim to it. False when there is none of this
+   * key, or its state is no longer `open`.
    */
   settle(
     origin: string,

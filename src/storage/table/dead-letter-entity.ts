@@ -108,8 +108,8 @@ export function parseLetter(text: string): DeadLetter {
 }
 
 /**
- * The properties that claiming and settling change. The attempts fit into one property: there are 20 at most, with answers of at
- * most 1,000 characters.
+ * The properties that claiming and settling change. The attempts fit into one property: there are 20 at most, with
+ * answers of at most 1,000 characters.
  */
 export async function toSettlementProperties(
   { state, later, laterCount, claimedUntilMs }: Settlement,
