@@ -150,7 +150,16 @@ test('a client certificate comes with its key, and needs TLS', () => {
 
 test('what no single field can see is refused too', () => {
   assert.match(complaints({}, {}, { drain: { leaseMs: 20_000 } }), /at most half of drain\.leaseMs/);
-  assert.match(complaints({}, {}, { drain: { budgetMs: 20_000 } }), /at most half of drain\.budgetMs/);
+  assert.match(
+    complaints({}, {}, { drain: { budgetMs: 20_000 } }),
+    /at most drain\.budgetMs \(20000\) divided by 2/,
+  );
+  const batch = { form: { kind: 'batch', recordsMax: 100 } };
+  assert.equal(complaints({}, batch, { drain: { budgetMs: 120_000 } }), 'accepted');
+  assert.match(
+    complaints({}, batch, { drain: { budgetMs: 119_999 } }),
+    /divided by 8, or not all it takes to find/,
+  );
   assert.match(complaints({}, { topics: ['a', 'a'] }), /topics: names a topic twice/);
   assert.match(complaints({ breaker: { openMs: 700_000 } }), /breaker\.openMs: must be at most openMsMax/);
   assert.match(complaints({ handshake: true }), /handshake: must be false, or \{ "origin"/);

@@ -22,8 +22,11 @@ const parkedMaxMax = 100_000;
 
 /** Room for everything that is under way, should it fail, while as much again is parked. */
 function parkedMaxOf({ maxInFlight, form }: Pick<z.output<EntrySchema>, 'maxInFlight' | 'form'>): number {
-  const recordsMax = typeof form === 'string' ? 1 : form.recordsMax;
-  return Math.min(Math.max(2 * maxInFlight * recordsMax, parkedMaxMin), parkedMaxMax);
+  return Math.min(Math.max(2 * maxInFlight * recordsMaxOf(form), parkedMaxMin), parkedMaxMax);
+}
+
+function recordsMaxOf(form: z.output<EntrySchema>['form']): number {
+  return typeof form === 'string' ? 1 : form.recordsMax;
 }
 
 type EntrySchema = ReturnType<typeof entrySchema>;
@@ -277,9 +280,17 @@ function refuse<T>(problemOf: (value: T) => string | undefined) {
   };
 }
 
+/**
+ * How many attempts must fit in a run: two; or as many as it takes to halve a batch of so many records that is refused,
+ * and the half that is refused again, down to one record. A run that ended before would have done nothing, and the next would begin anew.
+ */
+export function attemptsOfRun(recordsMax: number): number {
+  return Math.max(2, 1 + Math.ceil(Math.log2(recordsMax)));
+}
+
 /** What no single field of a subscription can see, each with its path. */
 export function subscriptionContradictions(
-  { topics, endpoint }: SubscriptionConfig,
+  { topics, endpoint, form }: SubscriptionConfig,
   drain: { readonly leaseMs: number; readonly budgetMs: number },
 ): readonly { readonly path: string; readonly message: string }[] {
   const problems: { path: string; message: string }[] = [];
@@ -291,10 +302,13 @@ export function subscriptionContradictions(
       `must be at most half of drain.leaseMs (${drain.leaseMs}), or a lease could lapse during an attempt`,
     );
   }
-  if (timeoutMs * 2 > drain.budgetMs) {
+  const attempts = attemptsOfRun(recordsMaxOf(form));
+  if (timeoutMs * attempts > drain.budgetMs) {
+    const what =
+      attempts === 2 ? 'no attempt' : 'not all it takes to find the record that makes a batch refused';
     complain(
       'endpoint.timeoutMs',
-      `must be at most half of drain.budgetMs (${drain.budgetMs}), or no attempt would fit in a run`,
+      `must be at most drain.budgetMs (${drain.budgetMs}) divided by ${attempts}, or ${what} would fit in a run`,
     );
   }
   if (new Set(topics).size !== topics.length) complain('topics', 'names a topic twice');

@@ -1,7 +1,9 @@
+import { attemptsOfRun } from '../../src/config/subscriptions.ts';
 import type { DrainLimits } from '../../src/drain/drain.ts';
 import { type ProofPlan, planProofs } from './outside/proofs.ts';
 import type { ProxyManner } from './outside/proxy.ts';
 import { topics } from './outside/topics.ts';
+import { batchRecordsMaxAnew } from './platform/configurations.ts';
 import { inSituation } from './situations.ts';
 import { planSubscriptions, type SubscriptionPlan } from './subscriptions.ts';
 import { createChance } from './world/chance.ts';
@@ -79,8 +81,8 @@ export function planOf(seed: number, options: { readonly minutes?: number | unde
     partitions: chance.integer(1, 3),
     drainMode: chance.oneOf(['inline', 'queue']),
     drain: {
-      // At least twice the longest attempt, as the configuration asks.
       budgetMs: chance.oneOf([30_000, 60_000]),
+      // At least twice the longest attempt, as the configuration asks.
       leaseMs: chance.oneOf([30_000, 60_000]),
       partitionsMax: chance.oneOf([1, 2, 8]),
       pageRecords: chance.oneOf([2, 7, 1_000]),
@@ -99,5 +101,15 @@ export function planOf(seed: number, options: { readonly minutes?: number | unde
       inFlightRequestsMax: chance.oneOf([2, 100]),
     },
   };
-  return inSituation(plan, createChance(seed, 'situation'));
+  return withRoom(inSituation(plan, createChance(seed, 'situation')));
+}
+
+/** Gives a run the time for as many attempts as the configuration asks for. */
+function withRoom(plan: Plan): Plan {
+  const anew = plan.faults['instance is configured anew'] === undefined ? 1 : batchRecordsMaxAnew;
+  const budgetsMs = plan.subscriptions.map(({ form, timeoutMs }) => {
+    const recordsMax = typeof form === 'string' ? 1 : form.recordsMax;
+    return timeoutMs * attemptsOfRun(Math.max(recordsMax, anew));
+  });
+  return { ...plan, drain: { ...plan.drain, budgetMs: Math.max(plan.drain.budgetMs, ...budgetsMs) } };
 }

@@ -19,6 +19,9 @@ export interface Configurations {
   windowRecordsMax(): number;
 }
 
+/** Most records of a request where a configuration makes batches of what had another form. */
+export const batchRecordsMaxAnew = 5;
+
 export function createConfigurations(world: World): Configurations {
   const { plan } = world;
   const used = new Map<string, Configuration>([['', plan]]);
@@ -51,7 +54,12 @@ export function createConfigurations(world: World): Configurations {
         form: chance.oneOf([
           subscription.form,
           'structured',
-          { kind: 'batch', recordsMax: chance.oneOf([2, 5]), bytesMax: 1_048_576, lingerMs: 0 },
+          {
+            kind: 'batch',
+            recordsMax: chance.oneOf([2, batchRecordsMaxAnew]),
+            bytesMax: 1_048_576,
+            lingerMs: 0,
+          },
         ]),
         unwantedKey: chance.oneOf([subscription.unwantedKey, undefined, 'p0-k1', 'p0-k2']),
         maxInFlight: chance.oneOf([1, 2, 16]),
