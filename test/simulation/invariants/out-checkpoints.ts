@@ -32,6 +32,11 @@ export function sawCheckpoint(
   const next = readStanding(after);
   const last = before && readStanding(before);
   watch.standing = next;
+  if (watch.isAhead && next.nextOffset > partitionOf(witness, watch).latest) {
+    // Stale metadata led it back to the topic that was there before.
+    watch.generation -= 1;
+    watch.isAhead = false;
+  }
   if (last === undefined) {
     beginWatch(witness, watch, next.nextOffset);
     return;
@@ -77,6 +82,7 @@ function beginWatch(witness: OutWitness, watch: Watch, nextOffset: number): void
   const isOld = generation > 0 && nextOffset > (partitions[watch.partition]?.latest ?? 0);
   const isNext = deletedMs !== undefined && nextOffset === 0;
   watch.generation = generation + (isNext ? 1 : isOld ? -1 : 0);
+  watch.isAhead = isNext;
   watch.start = nextOffset;
   watch.begunMs = world.nowMs();
   const { past, earliest } = partitionOf(witness, watch);

@@ -30,6 +30,8 @@ export interface Watch {
   readonly partition: number;
   /** How often the topic that the subscription follows had been made anew. */
   generation: number;
+  /** The subscription was begun for a topic that was not there yet. */
+  isAhead: boolean;
   /** Something has happened about which nothing is promised. */
   excused: boolean;
   /** Gaps of the topics before this one. */
@@ -87,6 +89,7 @@ export function newWatch(plan: SubscriptionPlan, topic: string, partition: numbe
     topic,
     partition,
     generation: 0,
+    isAhead: false,
     excused: false,
     formerGaps: 0,
     start: 0,
