@@ -9,6 +9,8 @@ import type { World } from '../world/world.ts';
 const unsureMs = 6_000;
 /** A receiver that is gone is noted as such within this, where nothing keeps the note from being written. */
 const notedWithinMs = 30_000;
+/** The state is written this soon, where nothing delays that. */
+const writtenWithinMs = 2_000;
 const keepFromWriting: readonly Fault[] = ['tables throttle', 'tables lose answers', 'tables are away'];
 /** Attempts that lie further back say nothing of an endpoint now. */
 const windowMs = 300_000;
@@ -19,9 +21,9 @@ interface Heard {
   failedMs: number[];
   /** No attempt before this, by the instance's clock. */
   waitUntilMs: number;
-  /** How many attempts have ever failed. */
+  /** How many attempts have failed since the instance changed the state itself, and so knows of the change. */
   failures: number;
-  /** A receiver once asked to be left alone. */
+  /** The receiver asked to be left alone since then. */
   asked: boolean;
 }
 
@@ -43,6 +45,7 @@ const isStopped = (row: Entity | undefined) => row?.state === 'paused' || row?.s
 export function watchAnswers(world: World, tables: TablesModel, endpoints: EndpointsModel): void {
   const seen = new Map<string, Seen>();
   const certain = keepFromWriting.every((fault) => world.plan.faults[fault] === undefined);
+  const isPrompt = certain && world.plan.faults['tables are slow'] === undefined;
 
   function seenOf(subscription: string): Seen {
     let found = seen.get(subscription);
@@ -57,6 +60,7 @@ export function watchAnswers(world: World, tables: TablesModel, endpoints: Endpo
     if (write.table !== 'checkpoints' || write.after?.rowKey !== 'endpoint') return;
     const endpoint = seenOf(write.after.partitionKey);
     checkBreak(world, endpoint, write);
+    if (isPrompt) checkOpenMs(world, write);
     if (isStopped(write.before) && !write.writer.name.startsWith(operatorName)) {
       const was = write.before?.state;
       world.violated(
@@ -69,6 +73,11 @@ export function watchAnswers(world: World, tables: TablesModel, endpoints: Endpo
     for (const heard of endpoint.heard.values()) {
       heard.failedMs = [];
       heard.waitUntilMs = 0;
+    }
+    const own = endpoint.heard.get(write.writer.name);
+    if (own !== undefined && certain) {
+      own.failures = 0;
+      own.asked = false;
     }
   });
   endpoints.onSent((sent) => {
@@ -134,6 +143,21 @@ function checkBreak(world: World, endpoint: Seen, { before, after, writer }: Tab
   world.violated(
     'nothing good is broken',
     `${writer.name} has heard of ${failures} failures of ${after.partitionKey}, of ${least}`,
+  );
+}
+
+/** Each time that it is found broken it is left alone for longer. */
+function checkOpenMs(world: World, { before, after, writer }: TableWrite): void {
+  const openings = Number(after?.openings);
+  const isFound = after?.state === 'broken' && (before?.state !== 'broken' || openings !== before.openings);
+  if (!isFound || world.nowMs() - writer.thawedMs < unsureMs) return;
+  const { openMs, openMsMax } = planOf(world, after.partitionKey).breaker;
+  const leastMs = Math.min(openMs * 2 ** (openings - 1), openMsMax) - writtenWithinMs;
+  const leftMs = Number(after.probeAtMs) - writer.clock.now();
+  if (leftMs >= leastMs) return;
+  world.violated(
+    'a broken endpoint is left alone',
+    `${writer.name} leaves ${after.partitionKey} alone for ${leftMs} ms after failure ${openings} in a row`,
   );
 }
 
