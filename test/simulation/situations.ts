@@ -1,15 +1,24 @@
 import type { Plan } from './plan.ts';
 import type { SubscriptionPlan } from './subscriptions.ts';
 import type { Chance } from './world/chance.ts';
+import type { Fault } from './world/faults.ts';
 
 const share = 0.2;
+const laterShare = 0.15;
 
-/** Makes of some plans one in which several things come together that chance alone brings together too rarely. */
-export function inSituation(plan: Plan, chance: Chance): Plan {
-  return chance.happens(share) ? chance.oneOf(situations)(plan, chance) : plan;
+type Situation = (plan: Plan, chance: Chance) => Plan;
+
+/**
+ * Makes of some plans one in which several things come together that chance alone brings together too rarely.
+ *
+ * @param later a stream of their own for situations that came later, which leaves other plans as they were.
+ */
+export function inSituation(plan: Plan, chance: Chance, later: Chance): Plan {
+  const first = chance.happens(share) ? chance.oneOf(situations)(plan, chance) : plan;
+  return later.happens(laterShare) ? later.oneOf(laterSituations)(first, later) : first;
 }
 
-const situations: readonly ((plan: Plan, chance: Chance) => Plan)[] = [
+const situations: readonly Situation[] = [
   /** Topics are made anew while records of the old ones wait for their next attempt. */
   (plan) => ({
     ...withFaults(plan, { 'topic is made anew': 1, 'endpoint answers 5xx': 0.4 }),
@@ -69,8 +78,49 @@ const situations: readonly ((plan: Plan, chance: Chance) => Plan)[] = [
   }),
 ];
 
-function withFaults(plan: Plan, faults: Plan['faults']): Plan {
-  return { ...plan, faults: { ...plan.faults, ...faults } };
+const laterSituations: readonly Situation[] = [
+  /** What is parked is written late, and nobody hears of it. */
+  (plan) =>
+    withFaults(plan, { 'tables are slow': 0.3, 'tables lose answers': 0.2, 'endpoint answers 5xx': 0.4 }),
+  /** Endpoints fail while it takes long to note that. */
+  (plan) => ({
+    ...withFaults(plan, { 'tables are slow': 0.5, 'endpoint answers 5xx': 0.6 }, [
+      'tables throttle',
+      'tables lose answers',
+      'tables are away',
+    ]),
+    subscriptions: plan.subscriptions.map((subscription) => ({ ...subscription, maxInFlight: 16 })),
+  }),
+  /** Requests fail that are as large as may be. */
+  (plan) => ({
+    ...withFaults(plan, { 'endpoint is away': 3 }, ['instance is configured anew']),
+    events: 300,
+    partitions: 1,
+    producers: 4,
+    drain: { ...plan.drain, pageRecords: 1_000, windowRecords: 1_000 },
+    subscriptions: plan.subscriptions.map((subscription) => ({
+      ...subscription,
+      ordering: 'none',
+      form: { kind: 'batch', recordsMax: 100, bytesMax: 1_048_576, lingerMs: 200 },
+      delaysMs: [1_000, 5_000, 20_000, 60_000],
+      parkedMax: 1_000,
+    })),
+  }),
+  /** The outbox fills up, and its oldest batch waits. */
+  (plan) => ({
+    ...withFaults(plan, { 'proxy is away': 2, 'proxy answers 5xx': 0.3 }),
+    ingest: { ...plan.ingest, ordering: 'strict' },
+  }),
+  /** Endpoints are stopped while attempts are under way that would change their state. */
+  (plan, chance) => ({
+    ...withFaults(plan, { 'operator pauses': 6, 'endpoint is gone': 0.1, 'endpoint answers 5xx': 0.3 }),
+    ...slow(plan, chance.oneOf([1, 4])),
+  }),
+];
+
+function withFaults(plan: Plan, faults: Plan['faults'], without: readonly Fault[] = []): Plan {
+  const kept = Object.entries(plan.faults).filter(([fault]) => !without.includes(fault as Fault));
+  return { ...plan, faults: { ...Object.fromEntries(kept), ...faults } };
 }
 
 /** Records come faster than they can go. */

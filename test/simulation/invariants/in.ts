@@ -23,6 +23,8 @@ interface Stores extends InWitness {
   readonly buried: Set<string>;
   /** The instance to which each owner of a topic's lease belongs. */
   readonly owners: Map<string, string>;
+  /** Who has let each batch of the outbox wait. */
+  readonly waits: Map<string, string>;
 }
 
 /** A record as the bridge stores it. */
@@ -98,13 +100,21 @@ const harmless: ReadonlySet<Fault> = new Set<Fault>([
 const waitingBytesMax = 890_000;
 /** Partitions of dead letters of the way in. */
 const isOfWayIn = /^(?:ingest|outbox):[^:]+$/;
+/** A flush ends within this, and its lease. */
+const flushMsMax = 120_000;
 /** The longest lease of a topic. */
 const leaseMsMax = 60_000;
 
 /** Watches the way in while the world lives. */
 export function watchIn(witness: InWitness): void {
   const { world, log, tables, work } = witness;
-  const stores: Stores = { ...witness, queued: new Map(), buried: new Set(), owners: new Map() };
+  const stores: Stores = {
+    ...witness,
+    queued: new Map(),
+    buried: new Set(),
+    owners: new Map(),
+    waits: new Map(),
+  };
   work.onAnswer((events, answer) => checkAnswer(stores, events, answer));
   work.onTaken((event) => {
     if (isKept(stores, event)) return;
@@ -114,7 +124,10 @@ export function watchIn(witness: InWitness): void {
     if (write.table === 'outbox') {
       const { partitionKey } = (write.after ?? write.before) as Entity;
       if (partitionKey === ':topics') sawLease(stores, write);
-      else sawBatch(stores, write);
+      else {
+        sawBatch(stores, write);
+        checkHeldBack(stores, write);
+      }
     } else if (write.table === 'receipts') sawReceipt(stores, write);
     else if (write.table === 'deadletters') sawLetter(stores, write);
   });
@@ -231,6 +244,23 @@ function sawBatch(stores: Stores, { before, after, writer }: TableWrite): void {
   if (before && after && Number(before.nextAttemptMs) > writer.latestMs) {
     world.violated('no attempt before its time', `${after.rowKey} was to wait (${writer.name})`);
   }
+}
+
+/** In strict order a batch that waits holds back those behind it; whoever lets it wait knows that best. */
+function checkHeldBack({ world, tables, waits }: Stores, { before, after, writer }: TableWrite): void {
+  const { ingest, faults } = world.plan;
+  if (before === undefined || ingest.ordering !== 'strict') return;
+  const { partitionKey, rowKey } = before;
+  // A write that was given up, or comes late, says nothing of what its flush has seen.
+  const isLate = world.nowMs() - writer.thawedMs < flushMsMax || faults['tables are slow'] !== undefined;
+  for (const waiting of isLate ? [] : tables.rows('outbox', partitionKey)) {
+    if (waiting.rowKey >= rowKey) break;
+    if (waits.get(waiting.rowKey) !== writer.name || Number(waiting.nextAttemptMs) <= writer.clock.now())
+      continue;
+    world.violated('order of the way in', `${writer.name} tries ${rowKey} while ${waiting.rowKey} waits`);
+  }
+  if (after === undefined) waits.delete(rowKey);
+  else waits.set(rowKey, writer.name);
 }
 
 /** A lease is taken over when it has ended, or by the instance that could not give it up. */

@@ -23,6 +23,13 @@ export function sawParked(witness: OutWitness, watch: Watch, { before, after, wr
   }
   if (after !== undefined) {
     watch.parked.add(offset);
+    const { caller, atMs = 0 } = watch.sent.get(offset) ?? {};
+    if (caller === writer.name && Number(after.nextAttemptMs) < atMs) {
+      world.violated(
+        'a retry waits for its time',
+        `${nameOf(watch)}/${offset} is due since before its last attempt`,
+      );
+    }
     const { parkedMax } = watch.plan;
     if (watch.parked.size > parkedMax + underwayMax(witness.configurations.ever(watch.plan.name))) {
       world.violated('limits are kept', `${nameOf(watch)} has ${watch.parked.size} parked, of ${parkedMax}`);

@@ -44,6 +44,8 @@ export interface Watch {
   readonly taken: Set<number>;
   /** Of these, the ones of which an instance has heard. */
   readonly heard: Set<number>;
+  /** When each offset was sent last, by whom and by whose clock. */
+  readonly sent: Map<number, { readonly caller: string; readonly atMs: number }>;
   /** The last epoch that each instance has claimed, and that of the last holder who opened what is parked. */
   readonly claims: Map<string, number>;
   opened: number;
@@ -97,6 +99,7 @@ export function newWatch(plan: SubscriptionPlan, topic: string, partition: numbe
     standing: undefined,
     taken: new Set(),
     heard: new Set(),
+    sent: new Map(),
     claims: new Map(),
     opened: -1,
     leases: new Map(),

@@ -77,6 +77,8 @@ export function watchOut(
     const watch = watchOf(sent.subscription, first.topic, first.partition);
     checkLease(out, watch, sent);
     if (!watch.excused) checkTime(out, watch, places, sent);
+    const { name, clock } = sent.caller;
+    for (const { offset } of places) watch.sent.set(offset, { caller: name, atMs: clock.now() });
     const known = places.filter(({ generation = watch.generation }) => generation === watch.generation);
     checkParked(
       out,
