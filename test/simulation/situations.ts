@@ -84,12 +84,20 @@ const laterSituations: readonly Situation[] = [
     withFaults(plan, { 'tables are slow': 0.3, 'tables lose answers': 0.2, 'endpoint answers 5xx': 0.4 }),
   /** Endpoints fail while it takes long to note that. */
   (plan) => ({
-    ...withFaults(plan, { 'tables are slow': 0.5, 'endpoint answers 5xx': 0.6 }, [
+    ...withFaults(plan, { 'tables are slow': 0.5, 'endpoint answers 5xx': 0.8 }, [
       'tables throttle',
       'tables lose answers',
       'tables are away',
     ]),
-    subscriptions: plan.subscriptions.map((subscription) => ({ ...subscription, maxInFlight: 16 })),
+    subscriptions: plan.subscriptions.map((subscription) => ({
+      ...subscription,
+      ordering: 'none',
+      form: 'structured',
+      maxInFlight: 16,
+      connectionsMax: 64,
+      ratePerSecond: undefined,
+      breaker: { ...subscription.breaker, failureRatio: 0.5, attemptsMin: 2 },
+    })),
   }),
   /** Requests fail that are as large as may be. */
   (plan) => ({
@@ -112,10 +120,18 @@ const laterSituations: readonly Situation[] = [
     ingest: { ...plan.ingest, ordering: 'strict' },
   }),
   /** Endpoints are stopped while attempts are under way that would change their state. */
-  (plan, chance) => ({
-    ...withFaults(plan, { 'operator pauses': 6, 'endpoint is gone': 0.1, 'endpoint answers 5xx': 0.3 }),
-    ...slow(plan, chance.oneOf([1, 4])),
-  }),
+  (plan, chance) => {
+    const { events, subscriptions } = slow(plan, chance.oneOf([1, 4]));
+    return {
+      ...withFaults(plan, { 'operator pauses': 3, 'endpoint is gone': 0.1, 'endpoint answers 5xx': 0.5 }),
+      events,
+      minutes: 5,
+      subscriptions: subscriptions.map((subscription) => ({
+        ...subscription,
+        breaker: { ...subscription.breaker, attemptsMin: 2, openMs: 1_000 },
+      })),
+    };
+  },
 ];
 
 function withFaults(plan: Plan, faults: Plan['faults'], without: readonly Fault[] = []): Plan {
