@@ -268,4 +268,10 @@ export const mutantsIn: readonly Mutant[] = [
     text: 'return [...first, ...(await write(topic, records.slice(middle)))];',
     by: 'return [...(await write(topic, records.slice(middle))), ...first];',
   },
+  {
+    name: 'batch whose time has not come is overtaken in strict order',
+    file: 'src/ingest/flush-topic.ts',
+    text: "if (!due && ordering === 'strict') return 'held-back';",
+    by: '',
+  },
 ];
