@@ -79,9 +79,17 @@ const situations: readonly Situation[] = [
 ];
 
 const laterSituations: readonly Situation[] = [
-  /** What is parked is written late, and nobody hears of it. */
-  (plan) =>
-    withFaults(plan, { 'tables are slow': 0.3, 'tables lose answers': 0.2, 'endpoint answers 5xx': 0.4 }),
+  /** Topics are made anew, and at one offset a record of both is given up. */
+  (plan) => ({
+    ...withFaults(plan, { 'topic is made anew': 1, 'event is never taken': 0.6 }),
+    partitions: 1,
+    subscriptions: plan.subscriptions.map((subscription) => ({
+      ...subscription,
+      form: 'structured',
+      delaysMs: [],
+      dataLoss: 'skip',
+    })),
+  }),
   /** Endpoints fail while it takes long to note that. */
   (plan) => ({
     ...withFaults(plan, { 'tables are slow': 0.5, 'endpoint answers 5xx': 0.8 }, [
