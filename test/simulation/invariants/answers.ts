@@ -150,7 +150,7 @@ function checkBreak(world: World, endpoint: Seen, { before, after, writer }: Tab
 function checkOpenMs(world: World, { before, after, writer }: TableWrite): void {
   const openings = Number(after?.openings);
   const isFound = after?.state === 'broken' && (before?.state !== 'broken' || openings !== before.openings);
-  if (!isFound || world.nowMs() - writer.thawedMs < unsureMs) return;
+  if (!isFound || world.nowMs() - Math.max(writer.thawedMs, writer.setMs) < unsureMs) return;
   const { openMs, openMsMax } = planOf(world, after.partitionKey).breaker;
   const leastMs = Math.min(openMs * 2 ** (openings - 1), openMsMax) - writtenWithinMs;
   const leftMs = Number(after.probeAtMs) - writer.clock.now();

@@ -255,7 +255,7 @@ function checkHeldBack({ world, tables, waits }: Stores, { before, after, writer
   const isLate = world.nowMs() - writer.thawedMs < flushMsMax || faults['tables are slow'] !== undefined;
   for (const waiting of isLate ? [] : tables.rows('outbox', partitionKey)) {
     if (waiting.rowKey >= rowKey) break;
-    if (waits.get(waiting.rowKey) !== writer.name || Number(waiting.nextAttemptMs) <= writer.clock.now())
+    if (waits.get(waiting.rowKey) !== writer.name || Number(waiting.nextAttemptMs) <= writer.latestMs)
       continue;
     world.violated('order of the way in', `${writer.name} tries ${rowKey} while ${waiting.rowKey} waits`);
   }

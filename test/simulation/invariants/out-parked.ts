@@ -23,8 +23,8 @@ export function sawParked(witness: OutWitness, watch: Watch, { before, after, wr
   }
   if (after !== undefined) {
     watch.parked.add(offset);
-    const { caller, atMs = 0 } = watch.sent.get(offset) ?? {};
-    if (caller === writer.name && Number(after.nextAttemptMs) < atMs) {
+    const { caller, sentMs = 0, atMs = 0 } = watch.sent.get(offset) ?? {};
+    if (caller === writer.name && writer.setMs < sentMs && Number(after.nextAttemptMs) < atMs) {
       world.violated(
         'a retry waits for its time',
         `${nameOf(watch)}/${offset} is due since before its last attempt`,

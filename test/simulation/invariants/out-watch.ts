@@ -44,8 +44,8 @@ export interface Watch {
   readonly taken: Set<number>;
   /** Of these, the ones of which an instance has heard. */
   readonly heard: Set<number>;
-  /** When each offset was sent last, by whom and by whose clock. */
-  readonly sent: Map<number, { readonly caller: string; readonly atMs: number }>;
+  /** Who has sent each offset last, when, and what its clock said then. */
+  readonly sent: Map<number, { readonly caller: string; readonly sentMs: number; readonly atMs: number }>;
   /** The last epoch that each instance has claimed, and that of the last holder who opened what is parked. */
   readonly claims: Map<string, number>;
   opened: number;

@@ -78,7 +78,8 @@ export function watchOut(
     checkLease(out, watch, sent);
     if (!watch.excused) checkTime(out, watch, places, sent);
     const { name, clock } = sent.caller;
-    for (const { offset } of places) watch.sent.set(offset, { caller: name, atMs: clock.now() });
+    const sentMs = witness.world.nowMs();
+    for (const { offset } of places) watch.sent.set(offset, { caller: name, sentMs, atMs: clock.now() });
     const known = places.filter(({ generation = watch.generation }) => generation === watch.generation);
     checkParked(
       out,
