@@ -282,7 +282,8 @@ function refuse<T>(problemOf: (value: T) => string | undefined) {
 
 /**
  * How many attempts must fit in a run: two; or as many as it takes to halve a batch of so many records that is refused,
- * and the half that is refused again, down to one record. A run that ended before would have done nothing, and the next would begin anew.
+ * and the half that is refused again, down to one record. A run that ended before would have done nothing, and the next
+ * would begin anew.
  */
 export function attemptsOfRun(recordsMax: number): number {
   return Math.max(2, 1 + Math.ceil(Math.log2(recordsMax)));
