@@ -62,6 +62,30 @@ test('a record for which the proxy refuses a whole call fails alone', async () =
   });
 });
 
+test('where a call is taken apart, no record is written before one that is to be tried again', async () => {
+  const written: unknown[] = [];
+  const { client } = clientOf((records) => {
+    if (records.some(({ value }) => value === 'poison')) throw error('kafka-rest.refused');
+    if (records.some(({ value }) => value === 'unlucky')) throw error('kafka-rest.failed');
+    written.push(...records.map(({ value }) => value));
+    return records.map(() => ({ ok: true }));
+  });
+  const write = createWriteRecords({ client, report: silentLog });
+  const outcomes = await write('orders', values(1, 2, 'unlucky', 4, 'poison', 6));
+  assert.deepEqual(written, []);
+  assert.deepEqual(
+    outcomes.map((outcome) => !outcome.ok && outcome.lasting),
+    [false, false, false, false, false, false],
+  );
+
+  const later = await write('orders', values(1, 'poison', 'unlucky', 4));
+  assert.deepEqual(written, [1]);
+  assert.deepEqual(
+    later.map((outcome) => outcome.ok || outcome.code),
+    [true, 'kafka-rest.refused', 'kafka-rest.failed', 'kafka-rest.failed'],
+  );
+});
+
 test('a failure that any other record would meet as well says so', async () => {
   const away = async (code: KafkaRestErrorCode) => {
     const { client } = clientOf(() => {

@@ -27,7 +27,8 @@ const lastingRecordCodes = new Set([10, 87]);
 
 /**
  * Ingest's way to write, by producer calls to the proxy. A call that the proxy refuses as a whole, such as one with
- * a record too large, is taken apart until the refused record stands alone, so that it does not fail its neighbours.
+ * a record too large, is taken apart until the refused record stands alone, so that it does not fail its neighbours;
+ * where a part fails in a way that may pass, those behind it are not tried and fail likewise.
  */
 export function createWriteRecords(options: WriteRecordsOptions): WriteRecords {
   const write: WriteRecords = async (topic, records) => {
@@ -48,6 +49,9 @@ export function createWriteRecords(options: WriteRecordsOptions): WriteRecords {
   const writeHalves = async (topic: string, records: readonly OutgoingRecord[]) => {
     const middle = Math.ceil(records.length / 2);
     const first = await write(topic, records.slice(0, middle));
+    const passing = first.find((outcome) => !outcome.ok && !outcome.lasting);
+    // What is to be tried again must not be overtaken by what comes after it.
+    if (passing !== undefined) return [...first, ...records.slice(middle).map(() => passing)];
     return [...first, ...(await write(topic, records.slice(middle)))];
   };
   return write;
