@@ -99,4 +99,8 @@ test('what makes a walk worth while', () => {
     'records of the old topic are still parked',
   );
   assert.ok(due({ loss: recreated }, 5n), 'it is not so any more');
+  assert.ok(
+    due({ lease: { owner: 'run-1', expiresAtMs: 100 } }, 5n),
+    'a lease that lapsed may hide parked records',
+  );
 });

@@ -177,8 +177,8 @@ export function withGap(gaps: readonly Gap[], gap: Gap): readonly Gap[] {
 }
 
 /**
- * Whether a walk has something to do, now that the partition is seen to end at `latestOffset`; of one that is not there
- * any more, only what is parked can be.
+ * Whether a walk has something to do in a free checkpoint, now that the partition is seen to end at `latestOffset`; of
+ * one that is not there any more, only what is parked can be.
  *
  * @param parkedMax the bound at which the partition waits; 0: it waits while anything is parked.
  */
@@ -187,7 +187,9 @@ export function isDue(
   latestOffset: bigint | undefined,
   { nowMs, parkedMax }: { readonly nowMs: number; readonly parkedMax: number },
 ): boolean {
-  const { nextOffset, endOffset, retry, parked, loss } = checkpoint;
+  const { nextOffset, endOffset, lease, retry, parked, loss } = checkpoint;
+  // It lapsed, so there may be parked records that nothing else tells of.
+  if (lease !== null) return true;
   const isParked = parked.count > 0;
   if (isParked && parked.nextAttemptMs <= nowMs) return true;
   if (latestOffset === undefined) return false;

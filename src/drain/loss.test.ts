@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createDrainWorld } from '../../test/support/drain-world.ts';
+import { createMemoryCheckpointStore } from '../storage/memory/checkpoint-store.ts';
 import { activeEndpoint } from './endpoint-state.ts';
 import type { PartitionBounds } from './ports.ts';
 
@@ -238,4 +239,29 @@ test('a partition that is gone goes on saying what it lacks, and what is parked 
   const { nextOffset, endOffset, parked, gaps } = (await world.position(1)) ?? {};
   assert.deepEqual([nextOffset, endOffset, parked?.count, gaps], [5n, 8n, 0, []]);
   assert.equal((await world.walk(1)).end, 'nothing-to-do');
+});
+
+test('what a run has parked that died is delivered, though its partition is gone', async () => {
+  const checkpoints = createMemoryCheckpointStore();
+  let dies = true;
+  const world = createDrainWorld({
+    checkpoints: {
+      ...checkpoints,
+      replace: (checkpoint, version) =>
+        dies && checkpoint.lease === null
+          ? Promise.reject(new Error('killed'))
+          : checkpoints.replace(checkpoint, version),
+    },
+    answer: () =>
+      dies ? { kind: 'retry', atMs: 1_000, error: 'answered 500', endpoint: 'failing' } : undefined,
+  });
+  world.topics.add('orders', 1, [0]);
+  await assert.rejects(world.run(), /killed/);
+  assert.equal((await world.position(1))?.parked.count, 0, 'the checkpoint does not know');
+  dies = false;
+  world.topics.remove('orders', 1);
+  await world.clock.advance(10_000);
+  await world.run();
+  assert.deepEqual(world.delivered, ['1@0']);
+  assert.deepEqual(await world.plan(), []);
 });
