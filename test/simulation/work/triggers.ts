@@ -148,7 +148,8 @@ function startSchedule(world: World, host: Host, book: Book): void {
 
   function fire(): void {
     const first = ticks[next];
-    if (first === undefined) return;
+    // Where a run took long, what came due meanwhile is passed, and the next is yet to come.
+    if (first === undefined || first.sentMs > world.nowMs()) return;
     // The clock of whoever runs it may be behind.
     const passedMs = world.nowMs() - world.plan.skewMs;
     const due = ticks.filter((tick, index) => index === next || (index > next && tick.sentMs <= passedMs));
