@@ -139,6 +139,7 @@ export function startWork(world: World, host: Host): Work {
     let made = 0;
     let requests = 0;
     let requestPadding = 0;
+    let sparedMs = 0;
     book.begun();
 
     function makeEvent(by: string): SentEvent {
@@ -223,7 +224,11 @@ export function startWork(world: World, host: Host): Work {
     function pauseAfter(batch: readonly SentEvent[]): number {
       const usualMs = pauseMs * batch.length * 2 * chance.next();
       if (!isBursty) return usualMs;
-      return usualMs * (requests % burstRequests === 0 ? burstRequests : hurry);
+      sparedMs += usualMs;
+      if (requests % burstRequests !== 0) return usualMs * hurry;
+      const restMs = sparedMs;
+      sparedMs = 0;
+      return restMs;
     }
 
     function repeat(batch: readonly SentEvent[]): void {
