@@ -75,6 +75,25 @@ test('a batch that is refused is halved until the refused record stands alone', 
   assert.equal((await position())?.nextOffset, 4n);
 });
 
+test('a batch that is refused is taken apart to its end, however slow the endpoint, before a turn is over', async () => {
+  const refuse = refusing(0);
+  const world = batchWorld({
+    batch: { recordsMax: 8 },
+    subscription: { attemptMs: 6_000 },
+    answer: async (records, failures) => {
+      await world.clock.sleep(6_000);
+      return refuse(records, failures);
+    },
+  });
+  world.topics.add('orders', 0, numbers(9));
+  const running = world.run();
+  await world.clock.advance(60_000);
+  await running;
+  assert.deepEqual(world.requests, ['0,1,2,3,4,5,6,7', '0,1,2,3', '0,1', '0', '1', '2,3', '4,5,6,7', '8']);
+  assert.equal((await world.position())?.nextOffset, 9n);
+  assert.equal((await world.position())?.epoch, 2, 'what is whole waits for its turn');
+});
+
 test('when a half fails, what follows of its keys is parked, not sent', async () => {
   const { topics, run, requests, clock, position } = batchWorld({
     answer: (records, failures) => {

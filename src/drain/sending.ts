@@ -80,11 +80,18 @@ const attemptsKeptMax = 20;
 export class Sending {
   readonly #options: SendingOptions;
   readonly #attributes: { readonly subscription: string };
+  /** What is to be sent of batches that were refused and are being taken apart. */
+  readonly #takenApart = new Set<unknown>();
   readonly tally: Tally = { delivered: 0, filtered: 0, parked: 0, deadLettered: 0 };
 
   constructor(options: SendingOptions) {
     this.#options = options;
     this.#attributes = { subscription: options.subscription };
+  }
+
+  /** Whether a batch that was refused is being taken apart: who stops now begins anew with the whole of it. */
+  get takesApart(): boolean {
+    return this.#takenApart.size > 0;
   }
 
   /**
@@ -105,15 +112,19 @@ export class Sending {
     const pending: (readonly Consignment[])[] = inRequests(ready, delivery.batch).reverse();
     // Lanes of which a record was parked here: what comes later of them is parked behind it.
     const parked = new Set<Lane>();
-    for (let request = pending.pop(); request !== undefined; request = pending.pop()) {
-      const open = parked.size === 0 ? request : await this.#parkBehind(request, parked);
-      if (open.length === 0) continue;
-      const attempted = await this.#attempt(open);
-      if (attempted === undefined) return;
-      const goesOn = this.#settle(open, attempted, { parked, pending });
-      if (!(typeof goesOn === 'boolean' ? goesOn : await goesOn)) return;
-      // The records come first: what was delivered is noted even when the endpoint's state cannot be stored.
-      if (attempted.endpointChanged !== undefined) await attempted.endpointChanged;
+    try {
+      for (let request = pending.pop(); request !== undefined; request = pending.pop()) {
+        const open = parked.size === 0 ? request : await this.#parkBehind(request, parked);
+        if (open.length === 0) continue;
+        const attempted = await this.#attempt(open);
+        if (attempted === undefined) return;
+        const goesOn = this.#settle(open, attempted, { parked, pending });
+        if (!(typeof goesOn === 'boolean' ? goesOn : await goesOn)) return;
+        // The records come first: what was delivered is noted even when the endpoint's state cannot be stored.
+        if (attempted.endpointChanged !== undefined) await attempted.endpointChanged;
+      }
+    } finally {
+      this.#takenApart.delete(pending);
     }
   }
 
@@ -248,6 +259,7 @@ export class Sending {
         return this.#tryLater(outgoing, attempt, verdict);
       case 'split': {
         const half = Math.ceil(request.length / 2);
+        this.#takenApart.add(pending);
         pending.push(request.slice(half), request.slice(0, half));
         return true;
       }

@@ -245,6 +245,8 @@ class Walk implements Course {
     while (limit === undefined && this.#startJob());
     if (this.#saves.isDue()) void this.#saves.save();
     const end = limit !== undefined && !this.#isDrained() ? limit : (this.#endIfDone() ?? limit);
+    // The next turn would begin anew with the whole batch, and get no further.
+    if (end === 'turn-over' && this.#sending.takesApart) return;
     if (end !== undefined) this.stop(end);
   }
 
