@@ -94,6 +94,31 @@ test('a batch that is refused is taken apart to its end, however slow the endpoi
   assert.equal((await world.position())?.epoch, 2, 'what is whole waits for its turn');
 });
 
+test('where many refused batches share a connection, few at a time are taken apart', async () => {
+  const refuse = refusing(...numbers(64));
+  const world = batchWorld({
+    batch: { recordsMax: 16 },
+    subscription: {
+      maxInFlight: 4,
+      attemptMs: 4_000,
+      limits: {
+        connectionsMax: 1,
+        breaker: { failureRatio: 1, attemptsMin: 1_000, openMs: 30_000, openMsMax: 30_000 },
+      },
+    },
+    answer: async (records, failures) => {
+      await world.clock.sleep(4_000);
+      return refuse(records, failures);
+    },
+  });
+  for (const partition of numbers(4)) world.topics.add('orders', partition, numbers(64));
+  const running = world.run();
+  await world.clock.advance(60_000);
+  await running;
+  assert.equal(world.requests.length, 15);
+  assert.equal((await world.letters()).length, 5, 'of two batches, by turns');
+});
+
 test('when a half fails, what follows of its keys is parked, not sent', async () => {
   const { topics, run, requests, clock, position } = batchWorld({
     answer: (records, failures) => {

@@ -161,13 +161,18 @@ export class Gate {
     }
   }
 
-  /** Asks for one attempt. Whoever is not refused must {@link leave}. @throws what the store throws. */
-  enter(visitor: object): Admission | Promise<Admission> {
+  /**
+   * Asks for one attempt, with `ahead` before all who wait. Whoever is not refused must {@link leave}.
+   *
+   * @throws what the store throws.
+   */
+  enter(visitor: object, ahead = false): Admission | Promise<Admission> {
     const nowMs = this.#options.clock.now();
     const first = this.#waiters.length === 0 && !this.#isOld();
     if (first && this.#mayAttempt() && this.#waitMs(nowMs) === 0) return this.#begin();
     return new Promise((resolve, reject) => {
-      this.#waiters.push({ visitor, resolve, reject });
+      if (ahead) this.#waiters.unshift({ visitor, resolve, reject });
+      else this.#waiters.push({ visitor, resolve, reject });
       this.#letIn();
     });
   }
@@ -247,7 +252,7 @@ export class Gate {
     return 'attempt';
   }
 
-  /** Lets in whoever waits, in the order of coming, as far as may be. */
+  /** Lets in whoever waits, in their order, as far as may be. */
   #letIn(): void {
     this.#alarm?.abort(noLongerNeeded);
     this.#alarm = undefined;

@@ -116,7 +116,8 @@ export class Sending {
       for (let request = pending.pop(); request !== undefined; request = pending.pop()) {
         const open = parked.size === 0 ? request : await this.#parkBehind(request, parked);
         if (open.length === 0) continue;
-        const attempted = await this.#attempt(open);
+        // Else those that are taken apart would all wait for each other, and none come to its end in time.
+        const attempted = await this.#attempt(open, { ahead: this.#takenApart.has(pending) });
         if (attempted === undefined) return;
         const goesOn = this.#settle(open, attempted, { parked, pending });
         if (!(typeof goesOn === 'boolean' ? goesOn : await goesOn)) return;
@@ -154,9 +155,12 @@ export class Sending {
   }
 
   /** One request; undefined: it may not be made, and the walk ends. */
-  async #attempt(request: readonly Consignment[]): Promise<Attempted | undefined> {
+  async #attempt(
+    request: readonly Consignment[],
+    { ahead }: { readonly ahead: boolean },
+  ): Promise<Attempted | undefined> {
     const { gate, visitor, course } = this.#options;
-    const entering = gate.enter(visitor);
+    const entering = gate.enter(visitor, ahead);
     const admission = typeof entering === 'string' ? entering : await entering;
     if (admission === 'refused') {
       course.stop('endpoint-closed');
