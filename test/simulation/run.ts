@@ -37,7 +37,7 @@ export interface RunResult {
 const flushEveryMs = 10_000;
 const drainEveryMs = 10_000;
 /** After the world has healed it must be at rest within this. */
-const restWithinMs = 20 * 60_000;
+const restWithinMs = 30 * 60_000;
 const lookEveryMs = 5_000;
 
 /** Lives one plan through, from the first event to rest. */

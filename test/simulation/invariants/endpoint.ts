@@ -11,16 +11,16 @@ const knownMsMax = 5_000;
 /** Where nothing delays them, the two writes by which a lease may have to be renewed between the look and the attempt. */
 const renewedWithinMs = 600;
 
-/** The right to send one request to a broken endpoint, which whoever takes the probe has. */
-interface Probe {
-  readonly owner: string;
-  used: boolean;
-}
+/**
+ * Who has the right to send one request to a broken endpoint: whoever took the probe last; where clocks disagree, those
+ * before may not know yet that their time has passed.
+ */
+type Probers = Map<string, { used: boolean }>;
 
 /** What is known of the states of endpoints, by subscription. */
 interface EndpointsSeen {
   readonly tables: TablesModel;
-  readonly probes: ReadonlyMap<string, Probe>;
+  readonly probes: ReadonlyMap<string, Probers>;
   /** When the state became what it is. */
   readonly changedMs: ReadonlyMap<string, number>;
 }
@@ -34,7 +34,7 @@ interface Models {
 /** Watches what endpoints are spared: while they are stopped or broken, and in calls at once and a second. */
 export function watchEndpoints(world: World, models: Models): void {
   const { tables, endpoints, configurations } = models;
-  const probes = new Map<string, Probe>();
+  const probes = new Map<string, Probers>();
   const changedMs = new Map<string, number>();
   watchAnswers(world, tables, endpoints);
   const underway = new Map<string, number>();
@@ -56,14 +56,14 @@ export function watchEndpoints(world: World, models: Models): void {
   // A request whose token was rejected comes once more with another; both count as one.
   endpoints.onArrival(({ subscription, status, caller }) => {
     if (status !== 401) return;
-    const probe = probes.get(subscription);
-    if (probe?.owner === caller.name) probe.used = false;
+    const probe = probes.get(subscription)?.get(caller.name);
+    if (probe !== undefined) probe.used = false;
     sentMs.get(`${subscription} ${caller.name}`)?.pop();
   });
 }
 
 /** No probe is taken before its time. */
-function sawState(world: World, probes: Map<string, Probe>, { before, after, writer }: TableWrite): void {
+function sawState(world: World, probes: Map<string, Probers>, { before, after, writer }: TableWrite): void {
   const { partitionKey, state, probeAtMs, openings } = after as Entity;
   const isTaken =
     state === 'broken' &&
@@ -74,7 +74,8 @@ function sawState(world: World, probes: Map<string, Probe>, { before, after, wri
     probes.delete(partitionKey);
     return;
   }
-  probes.set(partitionKey, { owner: writer.name, used: false });
+  const probers: Probers = world.plan.skewMs === 0 ? new Map() : new Map(probes.get(partitionKey));
+  probes.set(partitionKey, probers.set(writer.name, { used: false }));
   const earlyMs = Number(before.probeAtMs) - writer.latestMs;
   if (earlyMs <= 0) return;
   world.violated(
@@ -96,8 +97,8 @@ function checkState(
   const beganMs = nowMs() - Math.max(0, timeoutMs - request.timeoutMs);
   const longMs = beganMs - (changedMs.get(subscription) ?? 0);
   if (state === 'active' || longMs < 0) return;
-  const probe = probes.get(subscription);
-  const isProbe = state === 'broken' && probe?.owner === caller.name && !probe.used;
+  const probe = probes.get(subscription)?.get(caller.name);
+  const isProbe = state === 'broken' && probe?.used === false;
   if (isProbe) probe.used = true;
   if (isProbe && placesOf(request).length > 1) {
     world.violated('limits are kept', `${caller.name} probes ${subscription} with more than one record`);
