@@ -261,6 +261,29 @@ test('a prober that finds nothing to send leaves the probe to others', async () 
   assert.ok(requests.length > attempts);
 });
 
+test('a probe that storage took long to note is not sent: somebody else may have it before it would end', async () => {
+  const checkpoints = createMemoryCheckpointStore();
+  const { replaceEndpoint } = checkpoints;
+  let tookMs = 0;
+  checkpoints.replaceEndpoint = async (...given) => {
+    const written = await replaceEndpoint(...given);
+    await world.clock.advance(tookMs);
+    return written;
+  };
+  const world = failingWorld({ checkpoints });
+  world.topics.add('orders', 0, [...Array(10).keys()]);
+  await world.run();
+  const attempts = world.requests.length;
+  await world.clock.advance(30_000);
+  tookMs = 5_001;
+  await world.run();
+  assert.equal(world.requests.length, attempts);
+  tookMs = 0;
+  await world.clock.advance(30_000);
+  await world.run();
+  assert.equal(world.requests.length, attempts + 1);
+});
+
 test('the longest attempt fits between a probe and the next', async () => {
   const { topics, run, clock, endpoint } = failingWorld({
     answer: async () => {

@@ -309,14 +309,16 @@ export class Gate {
       return taken ? takeProbe(endpoint, untilMs) : undefined;
     }).then(
       () => {
-        if (taken) waiter.resolve('probe');
+        // Where storage was slow, somebody else may have the probe before an attempt would end.
+        const inTime = this.#options.clock.now() <= nowMs + probeGraceMs;
+        if (taken && inTime) waiter.resolve('probe');
         else this.#withoutProbe(() => waiter.resolve('refused'));
       },
       (error: unknown) => this.#withoutProbe(() => waiter.reject(error)),
     );
   }
 
-  /** The probe belongs to somebody else, or nobody knows to whom. */
+  /** The probe belongs to somebody else, or will before long, or nobody knows to whom. */
   #withoutProbe(answer: () => void): void {
     this.#inFlight -= 1;
     this.#probeIsOut = false;
