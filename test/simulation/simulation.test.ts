@@ -14,8 +14,8 @@ test('over hundreds of seeds no promise is broken, whatever goes wrong', async (
   assert.equal(runs, 300);
 });
 
-for (const [mutant, seed] of regressions) {
-  test(`what was mended once stays mended: ${mutant}`, async () => {
+for (const { mutant, seed } of regressions) {
+  test(`what was mended once stays mended: ${mutant.name}`, async () => {
     const { violation } = await run(planOf(seed));
     assert.equal(violation, undefined, `seed ${seed}`);
     assert.ok(await isFoundBy(mutant, seed), `seed ${seed} finds it when it is put back`);

@@ -66,10 +66,8 @@ export async function findMutants(
   return results;
 }
 
-/** Whether one seed finds a mutant. @throws when there is none of this name. */
-export async function isFoundBy(name: string, seed: number): Promise<boolean> {
-  const mutant = mutants.find((each) => each.name === name);
-  if (mutant === undefined) throw new Error(`there is no mutant "${name}"`);
+/** Whether one seed finds a mutant. @throws when its text is not in its file exactly once. */
+export async function isFoundBy(mutant: Mutant, seed: number): Promise<boolean> {
   return (await findMutant(mutant, { from: seed, count: 1 })).seeds !== undefined;
 }
 
