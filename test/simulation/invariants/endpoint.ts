@@ -71,7 +71,8 @@ function sawState(world: World, probes: Map<string, Probers>, { before, after, w
     openings === before.openings &&
     probeAtMs !== before.probeAtMs;
   if (!isTaken) {
-    probes.delete(partitionKey);
+    if (world.plan.skewMs === 0) probes.delete(partitionKey);
+    else probes.get(partitionKey)?.delete(writer.name);
     return;
   }
   const probers: Probers = world.plan.skewMs === 0 ? new Map() : new Map(probes.get(partitionKey));
@@ -152,6 +153,8 @@ function checkInFlight(
   { subscription, caller, request, lastsMs }: Sent,
   { underway, maxInFlight }: { underway: Map<string, number>; maxInFlight: number },
 ): void {
+  // What lasts no time is over when the next may begin.
+  if (lastsMs < 1) return;
   const [place] = placesOf(request);
   const name = `${subscription} ${place?.topic}/${place?.partition} ${caller.name}`;
   const now = (underway.get(name) ?? 0) + 1;

@@ -89,6 +89,8 @@ export function createEndpoints(world: World, proofs: Pick<ProofsModel, 'refusal
         for (const listener of sentListeners) {
           listener({ subscription, request, caller, lastsMs, status, retryAfter });
         }
+        // What lasts no time is over when the next may begin.
+        if (lastsMs < 1) return;
         const name = `${subscription} ${caller.name}`;
         const now = (underway.get(name) ?? 0) + 1;
         underway.set(name, now);
