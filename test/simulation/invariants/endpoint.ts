@@ -6,6 +6,8 @@ import type { SubscriptionPlan } from '../subscriptions.ts';
 import type { World } from '../world/world.ts';
 import { watchAnswers } from './answers.ts';
 
+/** For so long after the longest attempt a probe belongs to its run. */
+const probeGraceMs = 5_000;
 /** No attempt begins on a state that was asked for longer ago. */
 const knownMsMax = 5_000;
 /** Where nothing delays them, the two writes by which a lease may have to be renewed between the look and the attempt. */
@@ -62,6 +64,11 @@ export function watchEndpoints(world: World, models: Models): void {
   });
 }
 
+/** Whether clocks disagree by less than a probe may take longer than its attempt. */
+function clocksAgree({ plan }: World): boolean {
+  return 2 * plan.skewMs < probeGraceMs;
+}
+
 /** No probe is taken before its time. */
 function sawState(world: World, probes: Map<string, Probers>, { before, after, writer }: TableWrite): void {
   const { partitionKey, state, probeAtMs, openings } = after as Entity;
@@ -71,11 +78,11 @@ function sawState(world: World, probes: Map<string, Probers>, { before, after, w
     openings === before.openings &&
     probeAtMs !== before.probeAtMs;
   if (!isTaken) {
-    if (world.plan.skewMs === 0) probes.delete(partitionKey);
+    if (clocksAgree(world)) probes.delete(partitionKey);
     else probes.get(partitionKey)?.delete(writer.name);
     return;
   }
-  const probers: Probers = world.plan.skewMs === 0 ? new Map() : new Map(probes.get(partitionKey));
+  const probers: Probers = clocksAgree(world) ? new Map() : new Map(probes.get(partitionKey));
   probes.set(partitionKey, probers.set(writer.name, { used: false }));
   const earlyMs = Number(before.probeAtMs) - writer.latestMs;
   if (earlyMs <= 0) return;
