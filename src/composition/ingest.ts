@@ -29,6 +29,9 @@ export interface Ingest extends Unanswered {
 }
 
 const handshakeTimeoutMs = 10_000;
+const strangerConnectionsMax = 4;
+const strangerConnectTimeoutMs = 5_000;
+const strangerAnswerBytesMax = 1_048_576;
 
 /** Wires the way in. @throws {SluiceError} when a route of the configuration cannot be prepared. */
 export async function composeIngest(surroundings: Surroundings, kafka: Kafka): Promise<Ingest> {
@@ -37,9 +40,9 @@ export async function composeIngest(surroundings: Surroundings, kafka: Kafka): P
   // For strangers' addresses: handshake callbacks and the keys of token issuers.
   const { send } = openPool({
     clock,
-    connectionsMax: 4,
-    connectTimeoutMs: 5_000,
-    answerBytesMax: 1_048_576,
+    connectionsMax: strangerConnectionsMax,
+    connectTimeoutMs: strangerConnectTimeoutMs,
+    answerBytesMax: strangerAnswerBytesMax,
     guard,
   });
   const router = await prepareRouter(config.routes);
