@@ -101,7 +101,7 @@ export function planOf(seed: number, options: { readonly minutes?: number | unde
       inFlightRequestsMax: chance.oneOf([2, 100]),
     },
   };
-  return withRoom(inSituation(plan, createChance(seed, 'situation'), createChance(seed, 'later situations')));
+  return withRoom(inSituation(plan));
 }
 
 /** Gives a run the time for as many attempts as the configuration asks for. */

@@ -1,24 +1,29 @@
 import type { Plan } from './plan.ts';
 import type { SubscriptionPlan } from './subscriptions.ts';
-import type { Chance } from './world/chance.ts';
+import { type Chance, createChance } from './world/chance.ts';
 import type { Fault } from './world/faults.ts';
 
-const share = 0.2;
-const laterShare = 0.15;
-
+/** Makes of a plan one in which several things come together that chance alone brings together too rarely. */
 type Situation = (plan: Plan, chance: Chance) => Plan;
 
-/**
- * Makes of some plans one in which several things come together that chance alone brings together too rarely.
- *
- * @param later a stream of their own for situations that came later, which leaves other plans as they were.
- */
-export function inSituation(plan: Plan, chance: Chance, later: Chance): Plan {
-  const first = chance.happens(share) ? chance.oneOf(situations)(plan, chance) : plan;
-  return later.happens(laterShare) ? later.oneOf(laterSituations)(first, later) : first;
+/** Situations that were thought of together. */
+interface Generation {
+  /** Names its stream of chance. */
+  readonly stream: string;
+  /** In so many plans one of them takes place. */
+  readonly share: number;
+  readonly situations: readonly Situation[];
 }
 
-const situations: readonly Situation[] = [
+/** Brings some plans into a situation, now and then into one of each generation. */
+export function inSituation(plan: Plan): Plan {
+  return generations.reduce((before, { stream, share, situations }) => {
+    const chance = createChance(plan.seed, stream);
+    return chance.happens(share) ? chance.oneOf(situations)(before, chance) : before;
+  }, plan);
+}
+
+const firstSituations: readonly Situation[] = [
   /** Topics are made anew while records of the old ones wait for their next attempt. */
   (plan) => ({
     ...withFaults(plan, { 'topic is made anew': 1, 'endpoint answers 5xx': 0.4 }),
@@ -140,6 +145,29 @@ const laterSituations: readonly Situation[] = [
       })),
     };
   },
+];
+
+const latestSituations: readonly Situation[] = [
+  /** Walks freeze beyond their leases with much of them parked, and go on beside those that took over. */
+  (plan) => ({
+    ...withFaults(plan, { 'instance freezes': 0.05, 'endpoint answers 5xx': 0.4, 'message doubles': 0.3 }),
+    instances: 3,
+    drainMode: 'queue',
+    drain: { ...plan.drain, leaseMs: 30_000 },
+    subscriptions: plan.subscriptions.map((subscription) => ({
+      ...subscription,
+      ordering: 'key',
+      delaysMs: [500, 2_000, 10_000],
+      maxInFlight: 16,
+    })),
+  }),
+];
+
+/** In the order in which they came: what is added in a new one leaves other plans as they were. */
+const generations: readonly Generation[] = [
+  { stream: 'situation', share: 0.2, situations: firstSituations },
+  { stream: 'later situations', share: 0.15, situations: laterSituations },
+  { stream: 'latest situations', share: 0.15, situations: latestSituations },
 ];
 
 function withFaults(plan: Plan, faults: Plan['faults'], without: readonly Fault[] = []): Plan {
