@@ -1,99 +1,51 @@
-import { parseArgs } from 'node:util';
+/** `npm run simulate`: lives worlds and tells of the first promise that broke, or tries the simulator itself. */
 import { describeError } from '../../src/shared/error.ts';
+import { readFlags, type SimulateFlags, usage } from './flags.ts';
 import { findMutants, type MutantResult, mutantSeedsMax } from './mutants/mutants.ts';
 import { planOf } from './plan.ts';
-import { createProgress, timeLeft } from './progress.ts';
+import { createProgress, type Progress, timeLeft } from './progress.ts';
 import { run } from './run.ts';
 import { runSeeds, type Tally } from './seeds.ts';
 import { shrink, shrinkRunsMax } from './shrink.ts';
 import { describePlan, tellTimeline, withoutIdleTimers } from './timeline.ts';
 
-const usage = `Lives seeded worlds in which everything fails, and looks for broken promises.
-
-Usage: npm run simulate -- [flags] [names of mutants]
-
-  --seeds N      how many worlds (2000); the first broken promise is shown by its shortest history
-  --from N       the first seed (1)
-  --seed N       one world, with its whole timeline
-  --minutes M    virtual minutes until all faults stop
-  --workers N    processes (one for each processor)
-  --failures N   stop after so many broken promises (10)
-  --no-shrink    do not look for the shortest history
-  --mutants      put deliberate faults into the code, and tell how many seeds it takes to find each
-  --json         end with one line of JSON
-  --no-progress  do not tell on stderr how far it has come
-  --help         print this
-
-Exit code: 0 all is well, 1 a promise was broken or a mutant was not found, 2 the command line is wrong.
-`;
-
-const options = {
-  seeds: { type: 'string', default: '2000' },
-  from: { type: 'string', default: '1' },
-  seed: { type: 'string' },
-  minutes: { type: 'string' },
-  workers: { type: 'string' },
-  failures: { type: 'string', default: '10' },
-  json: { type: 'boolean', default: false },
-  mutants: { type: 'boolean', default: false },
-  'no-shrink': { type: 'boolean', default: false },
-  'no-progress': { type: 'boolean', default: false },
-  help: { type: 'boolean', default: false },
-} as const;
-
-const { values, positionals } = readFlags();
-
-function readFlags() {
-  try {
-    return parseArgs({ allowPositionals: true, options });
-  } catch (error) {
-    return refuse(describeError(error));
-  }
-}
-
-function refuse(message: string): never {
-  console.error(`${message}\n\n${usage}`);
-  process.exit(2);
-}
+type FlagsOf<Kind> = Extract<SimulateFlags, { kind: Kind }>;
 
 /** Lines of a timeline that are shown of a failure; `--seed` shows all. */
 const shownLinesMax = 300;
 
-const progress = createProgress({
-  stream: values['no-progress'] ? { write: () => undefined } : process.stderr,
-  nowMs: () => performance.now(),
-});
+/** True when all is well. */
+async function simulate(flags: SimulateFlags): Promise<boolean> {
+  const progress = createProgress({
+    stream: flags.showsProgress ? process.stderr : { write: () => undefined },
+    nowMs: () => performance.now(),
+  });
+  switch (flags.kind) {
+    case 'seeds':
+      return runMany(flags, progress);
+    case 'seed':
+      return runOne(flags, progress);
+    case 'mutants':
+      return runMutants(flags, progress);
+  }
+}
 
-const minutes = values.minutes === undefined ? {} : { minutes: integer('minutes', values.minutes) };
-if (values.help) console.log(usage);
-else if (values.mutants) process.exitCode = await runMutants();
-else if (values.seed !== undefined) process.exitCode = await runOne(integer('seed', values.seed));
-else process.exitCode = await runMany();
-
-async function runMany(): Promise<number> {
+async function runMany(flags: FlagsOf<'seeds'>, progress: Progress): Promise<boolean> {
   const startedAtMs = performance.now();
-  const seeds = {
-    from: integer('from', values.from),
-    count: integer('seeds', values.seeds),
-    failuresMax: integer('failures', values.failures),
-    ...minutes,
-    ...(values.workers !== undefined && { workers: integer('workers', values.workers) }),
-  };
-  const tally = await runSeeds(seeds, ({ runs, failures }) => {
+  const tally = await runSeeds(flags, ({ runs, failures }) => {
     const tookMs = performance.now() - startedAtMs;
     const broken = failures.length === 0 ? 'no promise broken' : `BROKEN: ${failures.length}`;
-    const left = timeLeft({ done: runs, all: seeds.count, tookMs });
+    const left = timeLeft({ done: runs, all: flags.count, tookMs });
     const rate = ((runs * 1000) / tookMs).toFixed(1);
-    progress.show(`${runs} of ${seeds.count} seeds, ${rate} runs/s, ${broken}, ${left}`);
+    progress.show(`${runs} of ${flags.count} seeds, ${rate} runs/s, ${broken}, ${left}`);
   });
   progress.clear();
   const tookSeconds = (performance.now() - startedAtMs) / 1000;
-  if (values.json) console.log(JSON.stringify({ ...tally, tookSeconds }));
+  if (flags.json) console.log(JSON.stringify({ ...tally, tookSeconds }));
   else showTally(tally, tookSeconds);
   const [first] = tally.failures;
-  if (first === undefined) return 0;
-  if (!values.json && !values['no-shrink']) await showShortest(first.seed);
-  return 1;
+  if (first !== undefined && !flags.json && flags.shrinks) await showShortest(first.seed, flags, progress);
+  return first === undefined;
 }
 
 function showTally(tally: Tally, tookSeconds: number): void {
@@ -107,10 +59,14 @@ function showTally(tally: Tally, tookSeconds: number): void {
   for (const { seed, invariant, detail } of failures) console.log(`seed ${seed}: ${invariant}: ${detail}`);
 }
 
-async function showShortest(seed: number): Promise<void> {
+async function showShortest(
+  seed: number,
+  { minutes }: Pick<SimulateFlags, 'minutes'>,
+  progress: Progress,
+): Promise<void> {
   console.log(`\nthe shortest history of seed ${seed} that was found:`);
   let runs = 0;
-  const shortest = await shrink(await run(planOf(seed, minutes)), (plan) => {
+  const shortest = await shrink(await run(planOf(seed, { minutes })), (plan) => {
     runs += 1;
     progress.show(`${runs} of at most ${shrinkRunsMax} shorter histories tried`);
     return run(plan);
@@ -123,23 +79,24 @@ async function showShortest(seed: number): Promise<void> {
   console.log(lines.slice(-shownLinesMax).join('\n'));
 }
 
-async function runOne(seed: number): Promise<number> {
-  const { result, lines, digest } = await tellTimeline(planOf(seed, minutes));
+async function runOne(flags: FlagsOf<'seed'>, progress: Progress): Promise<boolean> {
+  const { seed, minutes, json, shrinks } = flags;
+  const { result, lines, digest } = await tellTimeline(planOf(seed, { minutes }));
   const { plan, violation, events, records, deliveries } = result;
-  if (values.json) {
+  if (json) {
     console.log(JSON.stringify({ plan, violation, events, records, deliveries, digest }));
-    return violation === undefined ? 0 : 1;
+    return violation === undefined;
   }
   console.log(describePlan(plan));
   console.log(lines.join('\n'));
   console.log(`${events} events, ${records} records, ${deliveries} deliveries; digest ${digest}`);
-  if (violation === undefined) return 0;
+  if (violation === undefined) return true;
   console.log(`broken: ${violation.invariant}: ${violation.detail}`);
-  if (!values['no-shrink']) await showShortest(seed);
-  return 1;
+  if (shrinks) await showShortest(seed, flags, progress);
+  return false;
 }
 
-async function runMutants(): Promise<number> {
+async function runMutants({ names, json }: FlagsOf<'mutants'>, progress: Progress): Promise<boolean> {
   const startedAtMs = performance.now();
   const onBegin = (name: string, { done, all }: { done: number; all: number }) => {
     const left = timeLeft({ done, all, tookMs: performance.now() - startedAtMs });
@@ -147,23 +104,23 @@ async function runMutants(): Promise<number> {
   };
   const onResult = ({ name, seeds, invariant }: MutantResult) => {
     progress.clear();
-    if (values.json) return;
-    console.log(
-      `${name.padEnd(50)} ${seeds === undefined ? 'NOT FOUND' : `seed ${seeds}`.padEnd(10)} ${invariant ?? ''}`,
-    );
+    if (json) return;
+    const found = seeds === undefined ? 'NOT FOUND' : `seed ${seeds}`.padEnd(10);
+    console.log(`${name.padEnd(50)} ${found} ${invariant ?? ''}`);
   };
-  const results = await findMutants(positionals, { onBegin, onResult });
+  const results = await findMutants(names, { onBegin, onResult });
   const missed = results.filter(({ seeds }) => seeds === undefined);
-  if (values.json) console.log(JSON.stringify(results));
-  else
-    console.log(
-      `${results.length - missed.length} of ${results.length} found within ${mutantSeedsMax} seeds`,
-    );
-  return missed.length === 0 ? 0 : 1;
+  const found = results.length - missed.length;
+  if (json) console.log(JSON.stringify(results));
+  else console.log(`${found} of ${results.length} found within ${mutantSeedsMax} seeds`);
+  return missed.length === 0;
 }
 
-function integer(name: string, text: string): number {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 0) refuse(`--${name} must be a whole number, not "${text}"`);
-  return number;
+try {
+  const flags = readFlags(process.argv.slice(2));
+  if (flags.help) process.stdout.write(usage);
+  else process.exitCode = (await simulate(flags)) ? 0 : 1;
+} catch (error) {
+  console.error(describeError(error));
+  process.exitCode = 2;
 }

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SluiceError } from '../../../src/shared/error.ts';
 import { mutantsIn } from './in.ts';
 import { mutantsOut } from './out.ts';
 
@@ -45,15 +46,15 @@ export const mutants: readonly Mutant[] = [...mutantsIn, ...mutantsOut];
 /**
  * Applies mutants one at a time to a copy of the tree, and runs seeds there until one of them breaks a promise.
  *
+ * @param names parts of names; none: all mutants.
+ * @throws {SluiceError} when one of them is in no name.
  * @throws when a text is not in its file exactly once.
  */
 export async function findMutants(
   names: readonly string[],
   { onBegin, onResult }: MutantsListener = {},
 ): Promise<readonly MutantResult[]> {
-  const chosen = mutants.filter(
-    ({ name }) => names.length === 0 || names.some((part) => name.includes(part)),
-  );
+  const chosen = names.length === 0 ? mutants : mutantsNamed(names);
   // A text that is not there is told of before anything is run.
   await checkMutants(chosen);
   const results: MutantResult[] = [];
@@ -64,6 +65,13 @@ export async function findMutants(
     onResult?.(result);
   }
   return results;
+}
+
+function mutantsNamed(parts: readonly string[]): readonly Mutant[] {
+  const unknown = parts.find((part) => !mutants.some(({ name }) => name.includes(part)));
+  if (unknown === undefined) return mutants.filter(({ name }) => parts.some((part) => name.includes(part)));
+  const message = `no mutant has "${unknown}" in its name; their names are in test/simulation/mutants/`;
+  throw new SluiceError({ code: 'simulate.mutant-unknown', message, retryable: false });
 }
 
 /** Whether one seed finds a mutant. @throws when its text is not in its file exactly once. */
