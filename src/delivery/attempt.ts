@@ -5,6 +5,7 @@ import type { Clock, Random } from '../shared/clock.ts';
 import { createDeadlines } from '../shared/deadlines.ts';
 import { SluiceError } from '../shared/error.ts';
 import { type HttpAnswer, HttpError, type HttpRequest, type HttpSend } from '../shared/http.ts';
+import { withoutSecrets } from '../shared/secret.ts';
 import type { Tokens } from '../shared/tokens.ts';
 import type { Delivery, PreparedRecord } from './deliver.ts';
 import type { Writer } from './form.ts';
@@ -94,12 +95,7 @@ export function createAttempts(
 }
 
 function without(secrets: readonly string[], answer: HttpAnswer): HttpAnswer {
-  const found = secrets.filter((secret) => answer.body.includes(secret));
-  if (found.length === 0) return answer;
-  return {
-    ...answer,
-    body: found.reduce((body, secret) => body.replaceAll(secret, '[secret]'), answer.body),
-  };
+  return { ...answer, body: withoutSecrets(answer.body, secrets) };
 }
 
 /** Records that are sent are those that {@link createPrepare} made: their type is narrower than the drain's. */

@@ -1,6 +1,7 @@
 import { type Backoff, fullJitterMs } from '../shared/backoff.ts';
 import { type Clock, noLongerNeeded, type Random } from '../shared/clock.ts';
 import { type HttpAnswer, HttpError, type HttpSend } from '../shared/http.ts';
+import { withoutSecrets } from '../shared/secret.ts';
 import type { Tokens } from '../shared/tokens.ts';
 import {
   type Broker,
@@ -174,7 +175,7 @@ async function callOnce(
     const renewed = await inTime(options, callOptions, () => options.tokens.replace(token));
     answer = await sendWithToken(options, request, renewed, callOptions);
   }
-  if (answer.status >= 200 && answer.status < 300) return answer;
+  if (isSuccess(answer)) return answer;
   throw readError(answer, options.clock.now());
 }
 
@@ -222,8 +223,9 @@ async function sendWithToken(
   token: string,
   callOptions: CallOptions,
 ): Promise<HttpAnswer> {
+  let answer: HttpAnswer;
   try {
-    return await options.send({
+    answer = await options.send({
       method: request.method,
       url: options.url + request.path,
       headers: {
@@ -245,6 +247,12 @@ async function sendWithToken(
       cause: error,
     });
   }
+  // What a gateway says of a failure may repeat the headers that it was sent. Records stay as they are.
+  return isSuccess(answer) ? answer : { ...answer, body: withoutSecrets(answer.body, [token]) };
+}
+
+function isSuccess({ status }: HttpAnswer): boolean {
+  return status >= 200 && status < 300;
 }
 
 function notListed(topic: string, withinMs: number): KafkaRestError {

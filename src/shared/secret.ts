@@ -26,3 +26,8 @@ export class Secret {
     return mask;
   }
 }
+
+/** A text in which `[secret]` stands for each secret: what others answer may repeat what they were sent. */
+export function withoutSecrets(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((shown, secret) => shown.replaceAll(secret, '[secret]'), text);
+}

@@ -1,6 +1,7 @@
 import { watchEndpoints } from './invariants/endpoint.ts';
 import { checkIn, type InWitness, restlessIn, watchIn } from './invariants/in.ts';
 import { checkOut, restlessOut, watchOut } from './invariants/out.ts';
+import { watchSecrets } from './invariants/secrets.ts';
 import { createEndpoints } from './outside/endpoints.ts';
 import { createProofs } from './outside/proofs.ts';
 import { createProxy } from './outside/proxy.ts';
@@ -84,6 +85,7 @@ async function live(world: World, log: TopicLog): Promise<{ events: number; deli
   const out = watchOut({ ...witness, configurations }, endpoints);
   watchEndpoints(world, { tables, endpoints, configurations });
   proofs.watch(endpoints);
+  watchSecrets(world, witness);
   let deliveries = 0;
   endpoints.onArrival(() => {
     deliveries += 1;

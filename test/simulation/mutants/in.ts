@@ -274,4 +274,10 @@ export const mutantsIn: readonly Mutant[] = [
     text: "if (!due && ordering === 'strict') return 'held-back';",
     by: '',
   },
+  {
+    name: 'token that the proxy repeats is told',
+    file: 'src/kafka-rest/client.ts',
+    text: 'isSuccess(answer) ? answer : { ...answer, body: withoutSecrets(answer.body, [token]) }',
+    by: 'answer',
+  },
 ];

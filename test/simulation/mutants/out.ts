@@ -574,4 +574,10 @@ export const mutantsOut: readonly Mutant[] = [
     text: "if (found?.state === 'open' && found.letter.payload === payload) return;",
     by: "if (found?.state === 'open') return;",
   },
+  {
+    name: 'token that an endpoint repeats is kept',
+    file: 'src/delivery/attempt.ts',
+    text: 'return { ...answer, body: withoutSecrets(answer.body, secrets) };',
+    by: 'return answer;',
+  },
 ];

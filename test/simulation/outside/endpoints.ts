@@ -128,12 +128,14 @@ export function createEndpoints(world: World, proofs: Pick<ProofsModel, 'refusal
   };
 }
 
-function answerTo(world: World, chance: Chance, { body = '' }: HttpRequest): HttpAnswer {
+/** Who refuses or fails repeats the headers of the request, as some receivers do. */
+function answerTo(world: World, chance: Chance, { headers, body = '' }: HttpRequest): HttpAnswer {
+  const repeated = JSON.stringify(headers);
   const text = typeof body === 'string' ? body : Buffer.from(body).toString('utf8');
   // Some events no endpoint will ever take; some of these it refuses, at others it breaks.
   const poison = /"event":"([^"]+)"[^}]*"poison":true/.exec(text)?.[1];
   if (poison !== undefined)
-    return { status: hashOf(poison) % 2 === 0 ? 422 : 500, headers: {}, body: 'never' };
+    return { status: hashOf(poison) % 2 === 0 ? 422 : 500, headers: {}, body: repeated };
   if (world.strikes('endpoint is gone')) return { status: 410, headers: {}, body: 'gone' };
   if (world.strikes('endpoint throttles')) {
     const seconds = chance.integer(0, 20);
@@ -142,9 +144,9 @@ function answerTo(world: World, chance: Chance, { body = '' }: HttpRequest): Htt
     return { status: chance.oneOf([429, 503]), headers: header, body: 'slowly' };
   }
   if (world.strikes('endpoint answers 5xx'))
-    return { status: chance.oneOf(serverErrors), headers: {}, body: '' };
+    return { status: chance.oneOf(serverErrors), headers: {}, body: repeated };
   if (world.strikes('endpoint answers 4xx'))
-    return { status: chance.oneOf(clientErrors), headers: {}, body: '' };
+    return { status: chance.oneOf(clientErrors), headers: {}, body: repeated };
   if (world.strikes('endpoint redirects')) return { status: 302, headers: { location: '/' }, body: '' };
   return { status: chance.oneOf(successes), headers: {}, body: 'thanks' };
 }

@@ -5,6 +5,7 @@ import { createChance } from '../world/chance.ts';
 import type { World } from '../world/world.ts';
 import type { Course } from './course.ts';
 import type { EndpointsModel, Sent } from './endpoints.ts';
+import { clientPair, endpointToken } from './secrets.ts';
 
 /** How the bridge proves itself to an endpoint, and whether it asks first. */
 export interface ProofPlan {
@@ -30,8 +31,6 @@ export interface ProofsModel {
 export const bridgeOrigin = 'bridge.test';
 /** Where the tokens of all endpoints come from, each by its own name. */
 export const issuerHost = 'issuer.test';
-/** The client of all of them. */
-export const client = { id: 'bridge', secret: 'secret' };
 
 /** Receivers tell of a token that has ended only so often: no attempt may lose two. */
 const revokedAgainMs = 60_000;
@@ -84,7 +83,7 @@ export function createProofs(world: World): ProofsModel {
 
   function issue(subscription: string): HttpAnswer {
     const { tokenSeconds = 0 } = proofOf(subscription) ?? {};
-    const token = `${subscription}-token-${tokens.size + 1}`;
+    const token = endpointToken(subscription, tokens.size + 1);
     tokens.set(token, { subscription, endsMs: world.nowMs() + tokenSeconds * 1_000, revoked: false });
     world.note('issuer', () => `issues ${token} for ${tokenSeconds} s`);
     return json(200, { access_token: token, token_type: 'Bearer', expires_in: tokenSeconds });
@@ -124,8 +123,7 @@ export function createProofs(world: World): ProofsModel {
 
   const model: ProofsModel = {
     serveIssuer(subscription, { headers, body }) {
-      const pair = Buffer.from(`${client.id}:${client.secret}`).toString('base64');
-      if (headers.authorization !== `Basic ${pair}` || body !== 'grant_type=client_credentials') {
+      if (headers.authorization !== `Basic ${clientPair}` || body !== 'grant_type=client_credentials') {
         world.violated('the bridge proves itself', `${subscription} asks for a token as somebody else`);
       }
       if (world.strikes('issuer fails')) {
@@ -133,7 +131,7 @@ export function createProofs(world: World): ProofsModel {
           { kind: 'refused', arrivesAfterMs: legMs() },
           { kind: 'stalls', arrivesAfterMs: legMs(), handle: () => undefined },
           answered(() => json(503, { error: 'temporarily_unavailable' })),
-          answered(() => json(400, { error: 'invalid_client' })),
+          answered(() => json(400, { error: 'invalid_client', error_description: headers.authorization })),
           answered(() => ({ status: 200, headers: {}, body: '<html>' })),
         ]);
       }
@@ -166,8 +164,11 @@ export function createProofs(world: World): ProofsModel {
     },
 
     refusalOf(subscription, { headers }) {
-      if (proofOf(subscription)?.tokenSeconds === undefined) return undefined;
       const token = headers.authorization?.split(' ')[1] ?? '';
+      if (proofOf(subscription)?.tokenSeconds === undefined) {
+        if (token !== '') world.violated('the bridge proves itself', `${subscription} gets a token unasked`);
+        return undefined;
+      }
       const issued = tokens.get(token);
       if (issued?.subscription !== subscription) {
         world.violated('the bridge proves itself', `${subscription} gets "${headers.authorization}"`);
@@ -179,7 +180,7 @@ export function createProofs(world: World): ProofsModel {
       if (!issued.revoked && nowMs < issued.endsMs) return undefined;
       rejectedMs.set(subscription, nowMs);
       world.note(subscription, () => `rejects ${token}`);
-      return json(401, { error: 'invalid_token' });
+      return json(401, { error: 'invalid_token', error_description: token });
     },
 
     watch(endpoints) {

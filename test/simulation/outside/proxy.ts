@@ -2,6 +2,7 @@ import type { HttpAnswer, HttpRequest } from '../../../src/shared/http.ts';
 import type { Chance } from '../world/chance.ts';
 import type { World } from '../world/world.ts';
 import type { Course } from './course.ts';
+import { isProxyToken } from './secrets.ts';
 import type { LogPartition, LogTopic, NewRecord, TopicLog } from './topic-log.ts';
 
 /** A Kafka REST proxy at the level of HTTP, and everything that can be wrong with one. */
@@ -77,7 +78,10 @@ class Model {
       return { kind: 'breaks', arrivesAfterMs, answersAfterMs, handle };
     if (world.strikes('proxy answers 5xx')) {
       const taken = chance.happens(0.5);
-      const failed = failure(chance.oneOf([500, 502, 503, 504]), 'something went wrong');
+      const failed = failure(
+        chance.oneOf([500, 502, 503, 504]),
+        `something went wrong: ${JSON.stringify(request.headers)}`,
+      );
       return {
         kind: 'answered',
         arrivesAfterMs,
@@ -99,8 +103,11 @@ class Model {
   }
 
   #refusal(request: HttpRequest): HttpAnswer | undefined {
-    if (!request.headers.authorization?.startsWith('Bearer ')) return failure(401, 'no token');
-    if (this.#world.strikes('proxy forgets tokens')) return failure(401, 'the token is not known');
+    const [scheme, token = ''] = request.headers.authorization?.split(' ') ?? [];
+    if (scheme !== 'Bearer' || !isProxyToken(token)) {
+      this.#world.violated('the bridge proves itself', `the proxy gets "${request.headers.authorization}"`);
+    }
+    if (this.#world.strikes('proxy forgets tokens')) return failure(401, `the token ${token} is not known`);
     if (this.#world.strikes('proxy throttles')) {
       return {
         ...failure(429, 'too many calls'),

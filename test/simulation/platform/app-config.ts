@@ -1,6 +1,7 @@
 import { createConfigParser } from '../../../src/config/load.ts';
 import type { BridgeConfig } from '../../../src/config/schema.ts';
-import { bridgeOrigin, client, issuerHost, type ProofPlan } from '../outside/proofs.ts';
+import { bridgeOrigin, issuerHost, type ProofPlan } from '../outside/proofs.ts';
+import { client, signingSecret } from '../outside/secrets.ts';
 import { schedule, sources, stores, topics } from '../outside/topics.ts';
 import type { Plan } from '../plan.ts';
 import type { SubscriptionPlan } from '../subscriptions.ts';
@@ -20,7 +21,7 @@ export const limits = {
 
 const settings = {
   CLIENT_SECRET: client.secret,
-  SIGNING_SECRET: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+  SIGNING_SECRET: signingSecret,
   AzureWebJobsStorage: 'UseDevelopmentStorage=true',
 };
 

@@ -10,9 +10,11 @@ import { createTableDeadLetters } from '../../../src/storage/table/dead-letters.
 import { createTableOutbox } from '../../../src/storage/table/outbox.ts';
 import { createTableParkedStore } from '../../../src/storage/table/parked.ts';
 import { createTableReceipts } from '../../../src/storage/table/receipts.ts';
+import { checkRequest, checkSecrets } from '../invariants/secrets.ts';
 import type { EndpointsModel } from '../outside/endpoints.ts';
 import { issuerHost, type ProofsModel } from '../outside/proofs.ts';
 import type { ProxyModel } from '../outside/proxy.ts';
+import { proxyToken } from '../outside/secrets.ts';
 import type { TablesModel } from '../outside/tables.ts';
 import type { World } from '../world/world.ts';
 import { endpointOf, proxyUrl, readConfig } from './app-config.ts';
@@ -49,12 +51,15 @@ export async function startApp(outside: Outside, instance: Instance): Promise<Ap
   const report = logOf(world, instance);
   const table = (of: Parameters<TablesModel['client']>[1]) => tables.client(instance, of);
   let ids = 0;
+  let tokens = 0;
   let invocations = 0;
 
   const acquire: AcquireToken = () =>
     instance.call('tokens', (caller) => {
+      tokens += 1;
+      const value = proxyToken(name, tokens);
       world.after(chance.latencyMs(50, 500), () =>
-        caller.resolve({ value: 'token', expiresAtMs: clock.now() + tokenLifeMs }),
+        caller.resolve({ value, expiresAtMs: clock.now() + tokenLifeMs }),
       );
     });
   const checkpoints = createTableCheckpointStore(table('checkpoints'));
@@ -93,8 +98,9 @@ export async function startApp(outside: Outside, instance: Instance): Promise<Ap
 }
 
 /** Where the requests of an instance lead. */
-function networkOf({ proxy, endpoints, proofs }: Outside, instance: Instance): OpenHttpPool {
+function networkOf({ world, proxy, endpoints, proofs }: Outside, instance: Instance): OpenHttpPool {
   const send = instance.http((request) => {
+    checkRequest(world, request);
     if (request.url.startsWith(proxyUrl)) return proxy.serve(request);
     const subscription = endpointOf(request.url);
     if (request.url.includes(issuerHost)) return proofs.serveIssuer(subscription, request);
@@ -106,6 +112,10 @@ function networkOf({ proxy, endpoints, proofs }: Outside, instance: Instance): O
 
 /** The log of an instance is part of the timeline. */
 function logOf(world: World, instance: Instance): Log {
-  const note: Log['info'] = (event, fields) => world.note(instance.name, () => formatLogLine(event, fields));
+  const note: Log['info'] = (event, fields) => {
+    const line = formatLogLine(event, fields);
+    checkSecrets(world, `the log of ${instance.name}`, line);
+    world.note(instance.name, () => line);
+  };
   return { info: note, warn: note, error: note };
 }
