@@ -25,8 +25,9 @@ export interface Checkpoint {
   /** Counts the claims. */
   readonly epoch: number;
   /**
-   * Finished offsets above `nextOffset`, in order and apart from each other. A walk starts nothing that would end in
-   * more than {@link finishedMax}; what ends in parts, or is parked behind others, may lie above it for a while.
+   * Finished offsets above `nextOffset`, in order and apart from each other. A walk takes on no records that would leave
+   * more than {@link finishedMax} ranges; a batch that is finished in parts, or records that are parked behind others,
+   * may exceed it for a while.
    */
   readonly finished: readonly OffsetRange[];
   /** Set while the partition waits at `nextOffset`. */
@@ -80,8 +81,8 @@ export interface Loss {
   /** When it was seen first (milliseconds since the epoch). */
   readonly sinceMs: number;
   /**
-   * True once the endpoint was paused for it, which is stored before this: a walk that finds it so, and the endpoint
-   * open, knows that an operator has resumed, and passes what is lost by then.
+   * True once the endpoint was paused for it. The pause is stored first: a walk that finds this set and the endpoint
+   * active knows that an operator has resumed, and passes what is lost by then.
    */
   readonly halted: boolean;
 }
@@ -98,8 +99,8 @@ export interface Gap {
 }
 
 /**
- * `retention` took the records; the topic was deleted and `recreated`; or the log, which gave records further on,
- * twice gave none here: `empty`.
+ * `retention` took the records; the topic was deleted and `recreated`; or the offsets are `empty`: asked twice, the log
+ * gave no record there, though it gave one further on.
  */
 export type GapCause = 'retention' | 'recreated' | 'empty';
 
@@ -109,7 +110,7 @@ export const gapsMax = 50;
 /** At this many ranges above `nextOffset` a walk waits for the lowest record. */
 export const finishedMax = 256;
 
-/** A partition that ends before its checkpoint must be seen so for this long: metadata can be stale. */
+/** A topic counts as made anew once it was seen for so long to end before a checkpoint: metadata can be stale. */
 export const recreatedAfterMs = 60_000;
 
 const nothingYet = {
@@ -177,9 +178,9 @@ export function withGap(gaps: readonly Gap[], gap: Gap): readonly Gap[] {
 }
 
 /**
- * Whether a walk has something to do in a free checkpoint, now that the partition is seen to end at `latestOffset`; of
- * one that is not there any more, only what is parked can be.
+ * Whether a walk has something to do in a partition whose checkpoint is free.
  *
+ * @param latestOffset where the partition is seen to end; undefined when it is gone, and only what is parked can be due.
  * @param parkedMax the bound at which the partition waits; 0: it waits while anything is parked.
  */
 export function isDue(

@@ -31,10 +31,13 @@ export interface DrainOptions {
   readonly limits: DrainLimits;
 }
 
+/** The bounds of a run, and of what one partition takes in it. */
 export interface DrainLimits {
   /** A run ends in time before this many milliseconds have passed. */
   readonly budgetMs: number;
+  /** How long a lease lasts unless it is renewed, in milliseconds. */
   readonly leaseMs: number;
+  /** Partitions walked at once. */
   readonly partitionsMax: number;
   /** Most records asked for in one read. */
   readonly pageRecords: number;
@@ -103,7 +106,7 @@ export function createDrain(options: DrainOptions): Drain {
   const planFor = (failures: Failures, { report }: RunContext) =>
     planWork({ ...options, gateOf, failures, report, concurrency: options.limits.partitionsMax });
   const walk = (work: Work, context: RunContext, times: { deadlineMs: number; turnMs: number }) =>
-    walkAndTell(options, gateOf(work.subscription), work, { ...context, ...times });
+    walkAndLog(options, gateOf(work.subscription), work, { ...context, ...times });
 
   // Not from 0, or the first run of every instance would begin with the same partition.
   let runs = options.clock.now();
@@ -165,7 +168,7 @@ function gateFor({ checkpoints, clock }: DrainOptions, subscription: Subscriptio
   });
 }
 
-async function walkAndTell(
+async function walkAndLog(
   options: DrainOptions,
   gate: Gate,
   { subscription, stored, bounds }: Work,

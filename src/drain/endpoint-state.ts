@@ -21,7 +21,7 @@ export interface EndpointState {
   readonly openings: number;
 }
 
-/** The state of a subscription of which none was stored yet. */
+/** The state that an endpoint begins in, and that it comes back to when it recovers or is resumed. */
 export function activeEndpoint(subscription: string, nowMs: number): EndpointState {
   return { subscription, state: 'active', sinceMs: nowMs, why: '', probeAtMs: 0, openings: 0 };
 }

@@ -21,6 +21,7 @@ export interface EndpointLimits {
   readonly breaker: BreakerLimits;
 }
 
+/** What a gate needs. */
 export interface GateOptions {
   readonly subscription: string;
   readonly limits: EndpointLimits;
@@ -35,9 +36,11 @@ export interface GateOptions {
 /** `refused`: no attempt now. A `probe` decides whether a broken endpoint is back. */
 export type Admission = 'attempt' | 'probe' | 'refused';
 
-/** When the state was asked for, and what was known then. */
+/** Taken before the state is read: whatever was learnt since is newer than what that read brings. */
 export interface Mark {
+  /** How many answers about the state had been taken in by then. */
   readonly learnt: number;
+  /** Milliseconds since the epoch. */
   readonly atMs: number;
 }
 
@@ -47,13 +50,13 @@ interface Waiter {
   readonly reject: (error: unknown) => void;
 }
 
-/** Nobody is let in on a state that was asked for longer ago, so that a pause takes hold of walks that are under way. */
+/** A state that was read longer ago is read again before anybody is let in, so that a pause stops walks under way. */
 const knownMsMax = 5_000;
-/** For so long a walk waits for the rate limit or a `Retry-After`; for longer waits it ends. */
+/** A walk sits out a wait (for the rate limit, or a `Retry-After`) of up to this; for a longer one it ends. */
 const waitMsMax = 5_000;
-/** A probe that is out belongs to its run for this long after the longest attempt. */
+/** How much longer than the longest attempt a probe belongs to the run that has taken it. */
 const probeGraceMs = 5_000;
-/** A change of the state that lost against others so often is given up. */
+/** How often a change of the state is tried that others have anticipated. */
 const changeTriesMax = 5;
 
 /**
@@ -114,12 +117,12 @@ export class Gate {
     return state === 'broken' ? probeAtMs : Number.POSITIVE_INFINITY;
   }
 
-  /** A mark to give with what is read of the state from here on. */
+  /** To be taken before the state is read, and handed to {@link learn} with what was read. */
   get mark(): Mark {
     return { learnt: this.#learnt, atMs: this.#options.clock.now() };
   }
 
-  /** Takes in the state as it was read after `mark` was had. */
+  /** Takes in the state as it was read after `mark` was taken, unless something newer is known. */
   learn(stored: StoredEndpoint | undefined, { learnt, atMs }: Mark): void {
     if (learnt !== this.#learnt) return;
     this.#set(stored);
@@ -178,8 +181,9 @@ export class Gate {
   }
 
   /**
-   * Ends an attempt; undefined when it changes nothing that others must know. Without a verdict: it was not made.
+   * Ends an attempt; without a verdict it was not made.
    *
+   * @returns undefined when it changes nothing that other instances must know; else what resolves once that is stored.
    * @throws what the store throws.
    */
   leave(admission: Exclude<Admission, 'refused'>, verdict?: Verdict): Promise<void> | undefined {

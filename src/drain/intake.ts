@@ -7,6 +7,7 @@ import type { PartitionBounds, PartitionPlace, RecordLog, StoredCheckpoint } fro
 import { Progress } from './progress.ts';
 import { bytesOf, pageBytes, Reader, type Reading } from './reader.ts';
 
+/** What an intake needs. */
 export interface IntakeOptions {
   readonly log: RecordLog;
   readonly place: PartitionPlace;
@@ -17,7 +18,7 @@ export interface IntakeOptions {
   readonly parking: Parking;
   readonly dataLoss: 'skip' | 'halt';
   readonly pageRecords: number;
-  /** The lanes are filled until so many records wait in them, and a page on top. */
+  /** No further page goes into the lanes while so many records wait in them. */
   readonly waitingMax: number;
   readonly clock: Clock;
   readonly report: Log;
@@ -27,8 +28,16 @@ export interface IntakeOptions {
   readonly onFinished: (count: number) => void;
 }
 
-/** Why nothing more is read: all is; nothing can be read below the end now; records are lost; the log failed. */
-export type IntakeEnd = 'end' | 'empty-tail' | 'loss' | 'failed';
+/** Why nothing more is read. */
+export type IntakeEnd =
+  /** All is read. */
+  | 'end'
+  /** Nothing can be read now although the partition ends further on. */
+  | 'empty-tail'
+  /** Records are lost. */
+  | 'loss'
+  /** The log could not be read. */
+  | 'failed';
 
 /**
  * The way of records from the log into the lanes: one page is read ahead while the one before is delivered. Keeps what

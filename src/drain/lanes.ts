@@ -12,14 +12,14 @@ export type Ordering = 'partition' | 'key' | 'none';
 /** A record that was read and is not finished. */
 export interface Waiting {
   readonly record: TopicRecord;
-  /** From here up to its own offset the partition holds no other record; they finish with it. */
+  /** The offsets from here up to its own hold no other record, and finish with it. */
   readonly fromOffset: bigint;
   readonly bytes: number;
 }
 
 /**
  * Records that go out one after another. The parked ones, if any, come before those that wait, so a lane goes on from
- * its parked head; while it is `busy`, somebody has taken of its records and nobody else does.
+ * its parked head. While it is `busy`, records of it have been taken, and no others are.
  */
 export interface Lane {
   readonly key: string | null;
@@ -28,11 +28,13 @@ export interface Lane {
   state: 'idle' | 'ready' | 'parked' | 'busy';
 }
 
+/** A record that was taken off its lane, to be sent or parked. */
 export interface TakenWaiting {
   readonly lane: Lane;
   readonly waiting: Waiting;
 }
 
+/** A parked record that was taken on, and stays at the head of its lane until it is dealt with. */
 export interface TakenParked {
   readonly lane: Lane;
   readonly entry: ParkedEntry;
@@ -44,10 +46,11 @@ export interface TakenParked {
  */
 export class Lanes {
   readonly #ordering: Ordering;
-  /** Lanes that another record may join. Those of records without order are known by their records only. */
+  /** Lanes that another record may join; a record without order has a lane of its own, which is not among them. */
   readonly #byKey = new Map<string, Lane>();
-  /** Lanes whose next record may go. Those that begin stand in the order of it, since records are added so. */
+  /** Lanes that were idle and whose first record may go, in the order of that record: as records are added. */
   readonly #beginning: Lane[] = [];
+  /** Lanes that were busy and whose next record may go. */
   readonly #goingOn = new Heap<Lane>(isOlder);
   readonly #parked = new Set<Lane>();
   /** No parked lane is due before this. */

@@ -15,6 +15,7 @@ export interface Work {
   readonly bounds: PartitionBounds | undefined;
 }
 
+/** What planning needs. */
 export interface PlanOptions {
   readonly subscriptions: readonly Subscription[];
   readonly gateOf: (subscription: Subscription) => Gate;
@@ -94,13 +95,14 @@ async function planSubscription(
       missing.delete(bounds.partition);
       const place = { subscription: subscription.name, topic, partition: bounds.partition };
       const start = startOf(bounds.partition, known, subscription);
-      const stored = known.get(bounds.partition) ?? (await checkpoints.create(first(place, start, bounds)));
+      const stored =
+        known.get(bounds.partition) ?? (await checkpoints.create(firstCheckpoint(place, start, bounds)));
       // Created by another run just now: that run walks it.
       if (stored !== undefined) work.push({ subscription, stored, bounds });
     }
     // What is parked of them is delivered all the same.
     for (const stored of missing.values()) work.push({ subscription, stored, bounds: undefined });
-    tellMissing(report, missing);
+    warnOfMissing(report, missing);
   }
   if (gate.isShut()) return [];
   return work.filter(({ stored, bounds }) =>
@@ -115,7 +117,7 @@ async function planSubscription(
 const partitionsToCome: readonly PartitionBounds[] = [{ partition: 0, earliestOffset: 0n, latestOffset: 0n }];
 
 /** Says which partitions are not there any more, of those that ever held something. */
-function tellMissing(report: Log, missing: ReadonlyMap<number, StoredCheckpoint>): void {
+function warnOfMissing(report: Log, missing: ReadonlyMap<number, StoredCheckpoint>): void {
   const begun = [...missing.values()].filter(({ checkpoint }) => checkpoint.endOffset > 0n);
   const [first] = begun;
   if (first === undefined) return;
@@ -137,7 +139,7 @@ function startOf(
   return joined ? 'earliest' : subscription.start;
 }
 
-function first(
+function firstCheckpoint(
   place: { subscription: string; topic: string; partition: number },
   start: Subscription['start'],
   bounds: PartitionBounds,

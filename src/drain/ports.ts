@@ -25,6 +25,7 @@ export interface RecordLog {
   ): Promise<{ readonly records: readonly TopicRecord[]; readonly nextOffset: bigint }>;
 }
 
+/** Where to read, and at most how many records. */
 export interface ReadPosition {
   readonly topic: string;
   readonly partition: number;
@@ -89,6 +90,7 @@ export interface ParkedEntry extends Omit<ParkedRecord, 'record' | 'attempts'> {
   readonly key: string | null;
 }
 
+/** `put` parks a record, or replaces what is parked under its offset. */
 export type ParkedChange =
   | { readonly kind: 'put'; readonly parked: ParkedRecord }
   | { readonly kind: 'remove'; readonly offset: bigint };

@@ -22,6 +22,7 @@ export type Reading =
   /** The partition ends further on, but no record can be read there now: as a rule a transaction marker is last. */
   | { readonly kind: 'empty-tail' };
 
+/** What a reader needs. */
 export interface ReaderOptions {
   readonly log: RecordLog;
   readonly place: PartitionPlace;
@@ -103,9 +104,9 @@ export class Reader {
   }
 
   /**
-   * Goes on behind a page; undefined when it leads nowhere. Where the log says that reading goes on counts only where
-   * the page holds no record, and never beyond the end as it was before the page was asked for: whatever lies there
-   * may have been written since.
+   * Moves on past a page; undefined when it leads nowhere. The log's own word for where to read on is believed only
+   * where the page holds no record, and never beyond the end as it was before the page was asked for: whatever lies
+   * there may have been written since.
    */
   async #page({ records, nextOffset }: Page, endBefore: bigint): Promise<Reading | undefined> {
     const fromOffset = this.#offset;

@@ -2,11 +2,12 @@ import type { Clock } from '../shared/clock.ts';
 import type { Advance } from './checkpoint.ts';
 import type { Holding } from './holding.ts';
 
-/** Progress is stored when this part of the window is not, so that deliveries go on meanwhile in the rest. */
+/** Progress is stored once this part of the window is unsaved; deliveries go on meanwhile in the rest of it. */
 const savedPart = 5 / 8;
 /** Progress is stored after this, however little it is. */
 const saveAfterMs = 5_000;
 
+/** What saving needs. */
 export interface SavesOptions {
   readonly holding: Holding;
   readonly clock: Clock;

@@ -44,6 +44,7 @@ export interface Tally {
   deadLettered: number;
 }
 
+/** What sending needs. */
 export interface SendingOptions {
   readonly subscription: string;
   /** Whether a record that fails is parked; else it holds its partition back. */
@@ -89,7 +90,7 @@ export class Sending {
     this.#attributes = { subscription: options.subscription };
   }
 
-  /** Whether a batch that was refused is being taken apart: who stops now begins anew with the whole of it. */
+  /** Whether a batch that was refused is being taken apart: a walk that stopped now would begin anew with all of it. */
   get takesApart(): boolean {
     return this.#takenApart.size > 0;
   }
@@ -116,7 +117,7 @@ export class Sending {
       for (let request = pending.pop(); request !== undefined; request = pending.pop()) {
         const open = parked.size === 0 ? request : await this.#parkBehind(request, parked);
         if (open.length === 0) continue;
-        // Else those that are taken apart would all wait for each other, and none come to its end in time.
+        // Parts of a refused batch go ahead: else such batches would wait for each other, and none come to its end.
         const attempted = await this.#attempt(open, { ahead: this.#takenApart.has(pending) });
         if (attempted === undefined) return;
         const goesOn = this.#settle(open, attempted, { parked, pending });
@@ -189,11 +190,11 @@ export class Sending {
     }
     const { attempt, verdict } = attempted;
     telemetry.duration('sluice.delivery.duration', attempt.latencyMs, this.#attributes);
-    if (verdict.kind !== 'done') this.#tell(request, failures, attempted);
+    if (verdict.kind !== 'done') this.#logFailure(request, failures, attempted);
     const endpointChanged = gate.leave(admission, verdict);
     if (endpointChanged === undefined) return attempted;
     endpointChanged.then(
-      () => this.#tellEndpoint(),
+      () => this.#logEndpoint(),
       () => undefined,
     );
     return { ...attempted, endpointChanged };
@@ -218,7 +219,7 @@ export class Sending {
     return { attempt, verdict: { kind: 'dead-letter', reason, endpoint: 'refusing' } };
   }
 
-  #tell(request: readonly Consignment[], failures: number, { attempt, verdict }: Attempted): void {
+  #logFailure(request: readonly Consignment[], failures: number, { attempt, verdict }: Attempted): void {
     const first = request[0]?.outgoing.record;
     this.#options.report.warn('delivery.failed', {
       subscription: this.#options.subscription,
@@ -235,7 +236,7 @@ export class Sending {
     });
   }
 
-  #tellEndpoint(): void {
+  #logEndpoint(): void {
     const { gate, report, subscription } = this.#options;
     const { state, why, probeAtMs } = gate.endpoint;
     report.warn('drain.endpoint', { subscription, state, why, probeAtMs });

@@ -14,20 +14,24 @@ import { Saves } from './saves.ts';
 import { type Course, type Outgoing, Sending, type Tally } from './sending.ts';
 import { createWake, type Wake } from './wake.ts';
 
-/**
- * Why a walk ended: nothing more to do now; a record, or offsets that cannot be read, keep the partition waiting;
- * records are lost and an operator is to decide; its turn is over with more to come; no time left; the endpoint wants
- * nothing now; or no lease.
- */
+/** Why a walk ended. */
 export type WalkEnd =
+  /** Nothing more to do now. */
   | 'caught-up'
+  /** A record, or offsets that cannot be read, keep the partition waiting. */
   | 'held-back'
+  /** Records are lost, and an operator is to decide. */
   | 'halted'
+  /** There is more to do, but it is the turn of other partitions. */
   | 'turn-over'
+  /** An attempt might outlast the run. */
   | 'out-of-time'
+  /** The endpoint takes nothing now. */
   | 'endpoint-closed'
+  /** Somebody else holds the checkpoint. */
   | 'lease-lost';
 
+/** What a walk came to. */
 export interface WalkResult extends Readonly<Tally> {
   readonly end: WalkEnd;
   /** The checkpoint as the walk left it; undefined when it was not claimed or was lost. */
@@ -94,7 +98,7 @@ export async function walkPartition(options: WalkOptions): Promise<WalkResult> {
     return { end: 'out-of-time', ...nothingDone, stored: options.stored };
   }
   try {
-    // Who noted the loss had paused the endpoint before: whether it was resumed only a look from now on can tell.
+    // The endpoint was paused before the loss was noted: only a look from now on can tell whether it was resumed.
     const lookAnew = options.stored.checkpoint.loss?.halted;
     if (!(await gate.admit(visitor, lookAnew)))
       return { end: 'endpoint-closed', ...nothingDone, stored: undefined };
@@ -117,12 +121,13 @@ class Walk implements Course {
   readonly #sending: Sending;
   readonly #saves: Saves;
   readonly #turnEndsMs: number;
-  /** Groups of records that are being sent or parked; of the second kind of number, all their records. */
+  /** Groups of records that are being sent or parked. */
   #jobs = 0;
+  /** The records of all these groups. */
   #recordsInJobs = 0;
-  /** Records from the log among them: each may have to be parked. */
+  /** Those of them that come from the log: each may have to be parked yet. */
   #freshInJobs = 0;
-  /** The ranges of offsets that these are. */
+  /** How many ranges of offsets those from the log are. */
   #rangesInJobs = 0;
   /** The record that keeps the partition waiting, if it has failed before. */
   #held: { readonly offset: bigint; readonly retry: Retry; tried: boolean } | undefined;
@@ -224,7 +229,7 @@ class Walk implements Course {
     this.#wake.call();
   }
 
-  /** Until the walk ends, and what is under way with it. */
+  /** Takes steps until the walk is to end and nothing is under way any more. */
   async #goOn(): Promise<void> {
     for (;;) {
       if (this.#end === undefined) this.#step();
@@ -343,14 +348,17 @@ class Walk implements Course {
     return true;
   }
 
-  /** How many more records may come to be parked. Where nothing is parked for failing, what is must be gone first. */
+  /**
+   * How many more records may come to be parked. In partition order none is; what an earlier configuration has parked
+   * must be dealt with before anything else.
+   */
   #parkingRoom(): number {
     const { ordering, parkedMax } = this.#options.rules;
     if (ordering === 'partition') return this.#parking.count > 0 ? 0 : Number.MAX_SAFE_INTEGER;
     return parkedMax - this.#parking.count - this.#freshInJobs;
   }
 
-  /** Goes on with other things until the work on records of busy lanes is done. */
+  /** Counts records in while `work` is done on them, and frees their lanes afterwards. */
   #run(
     taken: readonly (TakenWaiting | TakenParked)[],
     fresh: readonly TakenWaiting[],
