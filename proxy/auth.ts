@@ -10,6 +10,7 @@ import { Agent, fetch } from 'undici';
 import { z } from 'zod';
 import type { Clock } from '../src/shared/clock.ts';
 import { describeError } from '../src/shared/error.ts';
+import { openOnce } from '../src/shared/open-once.ts';
 import { RestError } from './rest-error.ts';
 
 /** Who may call the proxy: members of one group, by tokens of one issuer. */
@@ -120,26 +121,17 @@ function createIssuerKeys(auth: ProxyAuth): { get: JWTVerifyGetKey; close(): Pro
   const fetchFromIssuer = (url: string) =>
     fetch(url, { dispatcher, redirect: 'error', signal: AbortSignal.timeout(issuerTimeoutMs) });
 
-  const discover = async () => {
+  const keySet = openOnce(async () => {
     const response = await fetchFromIssuer(
       `${auth.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`,
     );
     if (!response.ok) throw new Error(`${response.url} answered ${response.status}.`);
     const { jwks_uri } = discoverySchema.parse(await response.json());
     return createRemoteJWKSet(new URL(jwks_uri), { [customFetch]: fetchFromIssuer });
-  };
-  let discovered: ReturnType<typeof discover> | undefined;
+  });
 
   return {
-    get: async (header, token) => {
-      discovered ??= discover();
-      const keySet = await discovered.catch((error: unknown) => {
-        // The next call tries again.
-        discovered = undefined;
-        throw error;
-      });
-      return keySet(header, token);
-    },
+    get: async (header, token) => (await keySet())(header, token),
     close: () => dispatcher.destroy(),
   };
 }

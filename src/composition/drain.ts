@@ -1,9 +1,9 @@
 import { createDrain, type Drain, type DrainSummary } from '../drain/drain.ts';
 import { readWorkItem, type WorkItem } from '../drain/work-item.ts';
 import { quote } from '../events/value-problem.ts';
+import { openOnce } from '../shared/open-once.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { Kafka } from './kafka.ts';
-import { once } from './once.ts';
 import { type Invocation, ownerOf, type Surroundings } from './surroundings.ts';
 
 /** The way out, as its triggers use it. */
@@ -22,7 +22,7 @@ export function composeDrain(
   { kafka, deliveries }: { readonly kafka: Kafka; readonly deliveries: Deliveries },
 ): DrainPart {
   // Made once an instance, since it knows how much is under way to each endpoint.
-  const drain = once<Drain>(async () =>
+  const drain = openOnce<Drain>(async () =>
     createDrain({
       subscriptions: [...deliveries.subscriptions].map(([name, { settings, delivery }]) => ({
         name,

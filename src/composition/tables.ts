@@ -1,6 +1,6 @@
 import type { TableClient } from '@azure/data-tables';
 import type { BridgeConfig } from '../config/schema.ts';
-import { once } from './once.ts';
+import { openOnce } from '../shared/open-once.ts';
 import type { Stores } from './surroundings.ts';
 
 /**
@@ -15,23 +15,23 @@ export function openTables(storage: BridgeConfig['storage'], instance: string): 
     return openTable(storage, name);
   };
   return {
-    checkpoints: once(async () => {
+    checkpoints: openOnce(async () => {
       const { createTableCheckpointStore } = await import('../storage/table/checkpoint-store.ts');
       return createTableCheckpointStore(await open('checkpoints'));
     }),
-    parked: once(async () => {
+    parked: openOnce(async () => {
       const { createTableParkedStore } = await import('../storage/table/parked.ts');
       return createTableParkedStore(await open('parked'), instance);
     }),
-    deadLetters: once(async () => {
+    deadLetters: openOnce(async () => {
       const { createTableDeadLetters } = await import('../storage/table/dead-letters.ts');
       return createTableDeadLetters(await open('deadletters'), instance);
     }),
-    outbox: once(async () => {
+    outbox: openOnce(async () => {
       const { createTableOutbox } = await import('../storage/table/outbox.ts');
       return createTableOutbox(await open('outbox'), instance);
     }),
-    receipts: once(async () => {
+    receipts: openOnce(async () => {
       const { createTableReceipts } = await import('../storage/table/receipts.ts');
       return createTableReceipts(await open('receipts'));
     }),

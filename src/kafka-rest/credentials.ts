@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { Configuration } from '@azure/msal-node';
+import { openOnce } from '../shared/open-once.ts';
 import type { Secret } from '../shared/secret.ts';
 import { type AcquireToken, TokenError } from '../shared/tokens.ts';
 
@@ -43,7 +44,7 @@ type ClientCredential = Extract<Credential, { kind: 'clientSecret' | 'clientCert
 type IdentityCredential = Extract<Credential, { kind: 'managedIdentity' | 'developer' }>;
 
 function fromClientCredentials(credential: ClientCredential, scope: string): AcquireToken {
-  const application = once(async () => {
+  const application = openOnce(async () => {
     const { ConfidentialClientApplication } = await import('@azure/msal-node');
     return new ConfidentialClientApplication({ auth: msalAuth(credential) });
   });
@@ -91,7 +92,7 @@ function readCertificate(pem: string) {
 }
 
 function fromIdentity(credential: IdentityCredential, scope: string): AcquireToken {
-  const provider = once(async () => {
+  const provider = openOnce(async () => {
     const identity = await import('@azure/identity');
     if (credential.kind === 'developer') {
       return new identity.ChainedTokenCredential(
@@ -123,12 +124,4 @@ function asTokenError(error: unknown): TokenError {
     `no token from the authority (${code ?? name}); check the auth that the configuration gives`,
     error,
   );
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
 }
