@@ -189,9 +189,6 @@ test('produce is repeated only where the proxy surely did not take it', async ()
     await assert.rejects(client.produce('orders', [{ value: 1 }]), KafkaRestError);
     assert.equal(sent.length, 1);
   }
-  const { client, sent } = scripted(broken, taken);
-  await client.produce('orders', [{ value: 1 }], { acceptDuplicates: true });
-  assert.equal(sent.length, 2, 'the caller accepted duplicates');
 });
 
 test('a 401 is answered by one new token and one repetition', async () => {

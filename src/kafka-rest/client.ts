@@ -48,13 +48,9 @@ export interface KafkaRest {
   createTopic(topic: string, settings?: TopicSettings, options?: CallOptions): Promise<void>;
   /**
    * Writes records in one call; the outcomes stand in the order of the records. It is repeated only where the
-   * proxy surely did not take it, unless the caller accepts duplicates.
+   * proxy surely did not take it.
    */
-  produce(
-    topic: string,
-    records: readonly ProduceRecord[],
-    options?: CallOptions & { readonly acceptDuplicates?: boolean },
-  ): Promise<ProduceOutcome[]>;
+  produce(topic: string, records: readonly ProduceRecord[], options?: CallOptions): Promise<ProduceOutcome[]>;
   /** Reads up to `count` records, or 6 MB, from `offset` on. */
   consume(
     position: { topic: string; partition: number; offset: bigint; count: number },
@@ -109,12 +105,9 @@ export function createKafkaRest(options: KafkaRestOptions): KafkaRest {
     createTopic: async (topic, settings = {}, callOptions) => {
       await call(createTopicRequest(topic, settings), 'when-not-taken', callOptions);
     },
-    produce: async (topic, records, callOptions = {}) => {
-      const repeat = callOptions.acceptDuplicates ? 'always' : 'when-not-taken';
-      return readProduceOutcomes(
-        await call(produceRequest(topic, records), repeat, callOptions),
-        records.length,
-      );
+    produce: async (topic, records, callOptions) => {
+      const answer = await call(produceRequest(topic, records), 'when-not-taken', callOptions);
+      return readProduceOutcomes(answer, records.length);
     },
     consume: async (position, callOptions) =>
       readPage(await call(consumeRequest(position), 'always', callOptions), position.offset),
