@@ -10,6 +10,14 @@ const wholeReference = /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/;
 /** The largest delay that a timer of the platform can hold, and a bound for every duration here. */
 export const durationMsMax = 2_147_483_647;
 
+/** Turns a function that says what is wrong with a value, if anything is, into a check of a field. */
+export function refuse<T>(problemOf: (value: T) => string | undefined) {
+  return (context: z.core.ParsePayload<T>) => {
+    const message = problemOf(context.value);
+    if (message !== undefined) context.issues.push({ code: 'custom', message, input: context.value });
+  };
+}
+
 /** Milliseconds, with a default. */
 export function duration(byDefault: number, description: string) {
   return z.int().min(1).max(durationMsMax).default(byDefault).describe(description);
@@ -46,7 +54,7 @@ export function makeFields(settings: Settings): Fields {
         }),
       )
       .describe(description);
-  const url = (description: string) => text(description).pipe(z.string().check(urlCheck));
+  const url = (description: string) => text(description).pipe(z.string().check(refuse(urlProblem)));
   const secret = (description: string) =>
     z
       .string()
@@ -58,13 +66,8 @@ export function makeFields(settings: Settings): Fields {
   return { text, url, secret };
 }
 
-const urlCheck = (context: z.core.ParsePayload<string>) => {
-  const url = URL.parse(context.value);
-  const message =
-    url === null || !/^https?:$/.test(url.protocol)
-      ? 'must be an absolute http(s) URL'
-      : url.username !== '' || url.password !== ''
-        ? 'must not carry a user name or password'
-        : undefined;
-  if (message !== undefined) context.issues.push({ code: 'custom', message, input: context.value });
-};
+function urlProblem(text: string): string | undefined {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) return 'must be an absolute http(s) URL';
+  return url.username !== '' || url.password !== '' ? 'must not carry a user name or password' : undefined;
+}

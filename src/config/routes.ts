@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { EventFilter } from '../events/filter.ts';
 import { isSelector, selectorRule } from '../events/selector.ts';
 import { topicName, topicNameRule, topicTemplateProblem } from '../events/topic.ts';
+import { refuse } from './fields.ts';
 
 const dialects = ['exact', 'prefix', 'suffix', 'all', 'any', 'not'] as const;
 
@@ -38,10 +39,7 @@ export const filterSchema: z.ZodType<EventFilter> = z
 
 const topic = z
   .string()
-  .check((context) => {
-    const message = topicTemplateProblem(context.value);
-    if (message !== undefined) context.issues.push({ code: 'custom', message, input: context.value });
-  })
+  .check(refuse(topicTemplateProblem))
   .describe(
     'Where the record goes: a topic, or a template such as orders.{type} or orders.{/customer/region}. A value that a topic name cannot hold makes the event invalid.',
   );

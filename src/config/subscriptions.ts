@@ -5,7 +5,7 @@ import { topicName, topicNameRule } from '../events/topic.ts';
 import { urlTemplateProblem } from '../events/url-template.ts';
 import { createAddressGuard, isAllowListEntry } from '../shared/address-guard.ts';
 import type { Secret } from '../shared/secret.ts';
-import { count, duration, durationMsMax, type Fields } from './fields.ts';
+import { count, duration, durationMsMax, type Fields, refuse } from './fields.ts';
 import { filterSchema } from './routes.ts';
 import { header } from './sources.ts';
 
@@ -270,14 +270,6 @@ function headerProblem(value: string): string | undefined {
 
 function secretHeaderProblem(value: Secret): string | undefined {
   return printable.test(value.reveal()) ? undefined : 'must be printable ASCII';
-}
-
-/** Turns a function that says what is wrong with a value into a check of a field. */
-function refuse<T>(problemOf: (value: T) => string | undefined) {
-  return (context: z.core.ParsePayload<T>) => {
-    const message = problemOf(context.value);
-    if (message !== undefined) context.issues.push({ code: 'custom', message, input: context.value });
-  };
 }
 
 /**
