@@ -1,4 +1,4 @@
-import type { SubscriptionConfig } from '../config/schema.ts';
+import type { SubscriptionConfig } from '../config/subscriptions.ts';
 import { createDelivery, type DeliverySettings, type OpenDelivery } from '../delivery/deliver.ts';
 import { SluiceError } from '../shared/error.ts';
 import type { Surroundings } from './surroundings.ts';

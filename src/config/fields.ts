@@ -18,6 +18,12 @@ export function refuse<T>(problemOf: (value: T) => string | undefined) {
   };
 }
 
+/** A field name of HTTP (RFC 9110, section 5.1). */
+const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+/** The name of an HTTP header. */
+export const header = z.string().regex(headerName, 'must be the name of an HTTP header');
+
 /** Milliseconds, with a default. */
 export function duration(byDefault: number, description: string) {
   return z.int().min(1).max(durationMsMax).default(byDefault).describe(description);

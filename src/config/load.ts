@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { describeError, SluiceError } from '../shared/error.ts';
-import { type BridgeConfig, bridgeConfigSchema, type Settings } from './schema.ts';
+import type { Settings } from './fields.ts';
+import { type BridgeConfig, bridgeConfigSchema } from './schema.ts';
 import { subscriptionContradictions } from './subscriptions.ts';
 
 /** The configuration cannot be used. The message lists everything that is wrong, a line each. */

@@ -7,8 +7,6 @@ import { scheduleSchema } from './schedules.ts';
 import { sourceSchema } from './sources.ts';
 import { subscriptionSchema } from './subscriptions.ts';
 
-export type { Settings } from './fields.ts';
-
 /** Names become table keys, function names and parts of URLs. */
 const entryName = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
 /** Table names are 3 to 63 letters and digits (learn.microsoft.com, "Understanding the Table service data model"). */
@@ -27,10 +25,7 @@ export function bridgeConfigSchema(settings: Settings) {
     proxy: proxySchema(fields),
     storage: storageSchema(fields),
     sources: z
-      .record(
-        z.string().regex(entryName, 'source names are lower-case letters, digits and hyphens'),
-        sourceSchema(fields),
-      )
+      .record(nameOf('source'), sourceSchema(fields))
       .default({})
       .describe('Named origins of events, by the name that stands in the URL.'),
     routes: z
@@ -38,23 +33,21 @@ export function bridgeConfigSchema(settings: Settings) {
       .default([])
       .describe('Ordered: the first that fits an event decides its topic and key.'),
     schedules: z
-      .record(
-        z.string().regex(entryName, 'schedule names are lower-case letters, digits and hyphens'),
-        scheduleSchema,
-      )
+      .record(nameOf('schedule'), scheduleSchema)
       .default({})
       .describe('Events made by the clock; each becomes the timer function publish-<name>.'),
     subscriptions: z
-      .record(
-        z.string().regex(entryName, 'subscription names are lower-case letters, digits and hyphens'),
-        subscriptionSchema(fields),
-      )
+      .record(nameOf('subscription'), subscriptionSchema(fields))
       .default({})
       .describe('Which topics go to which endpoint, by a name that also keys the checkpoints.'),
     ingest: ingestSchema,
     drain: drainSchema.prefault({}),
     limits: limitsSchema.prefault({}),
   });
+}
+
+function nameOf(what: string) {
+  return z.string().regex(entryName, `${what} names are lower-case letters, digits and hyphens`);
 }
 
 function proxySchema({ text, url, secret }: Fields) {
@@ -181,4 +174,3 @@ const limitsSchema = z
 export type BridgeConfig = z.output<ReturnType<typeof bridgeConfigSchema>>;
 /** `proxy` of the configuration. */
 export type ProxyConfig = BridgeConfig['proxy'];
-export type { SubscriptionConfig } from './subscriptions.ts';

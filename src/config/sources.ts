@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Fields } from './fields.ts';
+import { type Fields, header } from './fields.ts';
 
 /** An entry of `sources`. */
 export function sourceSchema(fields: Fields) {
@@ -21,8 +21,6 @@ export function sourceSchema(fields: Fields) {
 
 const secretsMax = 4;
 const toleranceSecondsMax = 86_400;
-/** A field name of HTTP (RFC 9110, section 5.1). */
-const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** A shared secret, or the 32 bytes of an ed25519 public key (standard-webhooks.md, "Signature scheme"). */
 const standardSecret =
   /^(?:whsec_(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2,3}={0,2})?|whpk_[A-Za-z0-9+/]{43}=)$/;
@@ -33,9 +31,6 @@ const toleranceSeconds = z
   .max(toleranceSecondsMax)
   .default(300)
   .describe('How far the time of signing may be from now, either way.');
-
-/** The name of an HTTP header. */
-export const header = z.string().regex(headerName, 'must be the name of an HTTP header');
 
 function authSchema(fields: Fields) {
   const { text, url } = fields;

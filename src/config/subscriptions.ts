@@ -5,9 +5,8 @@ import { topicName, topicNameRule } from '../events/topic.ts';
 import { urlTemplateProblem } from '../events/url-template.ts';
 import { createAddressGuard, isAllowListEntry } from '../shared/address-guard.ts';
 import type { Secret } from '../shared/secret.ts';
-import { count, duration, durationMsMax, type Fields, refuse } from './fields.ts';
-import { filterSchema } from './routes.ts';
-import { header } from './sources.ts';
+import { count, duration, durationMsMax, type Fields, header, refuse } from './fields.ts';
+import { filterSchema } from './filter.ts';
 
 /** An entry of `subscriptions`. */
 export function subscriptionSchema(fields: Fields) {
