@@ -78,6 +78,7 @@ test('everything that is wrong is reported at once, with its path and what would
     },
     routes: [{ source: 'nowhere', topic: 'a topic' }],
     schedules: { nightly: { cron: '0 3 * * *' } },
+    sources: { 'github-': {} },
     subscriptions: { Audit: { topics: [], endpoint: { url: '${MISSING}' } } },
     surprise: true,
   });
@@ -86,6 +87,7 @@ test('everything that is wrong is reported at once, with its path and what would
     /proxy\.auth\.clientSecret: holds a secret: name a setting/,
     /routes\.0\.topic: must be a Kafka topic name/,
     /schedules\.nightly\.cron: must have six fields/,
+    /sources\.github-: source names are .* with no hyphen first or last/,
     /subscriptions\.Audit: .*lower-case/,
     /\(file\): Unrecognized key: "surprise"/,
   ]) {

@@ -47,7 +47,12 @@ export function bridgeConfigSchema(settings: Settings) {
 }
 
 function nameOf(what: string) {
-  return z.string().regex(entryName, `${what} names are lower-case letters, digits and hyphens`);
+  return z
+    .string()
+    .regex(
+      entryName,
+      `${what} names are 1 to 64 lower-case letters, digits and hyphens, with no hyphen first or last`,
+    );
 }
 
 function proxySchema({ text, url, secret }: Fields) {
