@@ -47,22 +47,22 @@ export function createAttempts(
 ): Required<Pick<Delivery, 'attempt' | 'allowedPerSecond'>> {
   const { send, clock, random, timeoutMs, retry, tokens } = options;
   const secrets = options.secrets.filter(({ length }) => length >= secretCharsMin);
-  const gate = tokens === undefined && options.handshake === undefined ? undefined : createGate(options);
+  const access = tokens === undefined && options.handshake === undefined ? undefined : createAccess(options);
 
   async function post(records: readonly Ready[], startedAtMs: number): Promise<HttpAnswer> {
     const request = requestOf(records, startedAtMs, options);
-    if (gate === undefined) return send(request);
+    if (access === undefined) return send(request);
     const leftMs = () => {
       const left = startedAtMs + timeoutMs - clock.now();
       // Whoever comes too late, as after a freeze, may have lost the right to send.
       if (left <= 0) throw tooLate(timeoutMs);
       return left;
     };
-    const token = await gate.within(leftMs(), gate.prove());
+    const token = await access.within(leftMs(), access.prove());
     const answer = await send({ ...withToken(request, token), timeoutMs: leftMs() });
     if (token === undefined || tokens === undefined) return answer;
     if (answer.status !== 401) return without([token], answer);
-    const renewed = await gate.within(leftMs(), tokens.replace(token));
+    const renewed = await access.within(leftMs(), tokens.replace(token));
     return without([renewed], await send({ ...withToken(request, renewed), timeoutMs: leftMs() }));
   }
 
@@ -90,7 +90,7 @@ export function createAttempts(
       const attempt = { atMs, latencyMs, status, answer: body.slice(0, answerCharsMax).toWellFormed() };
       return { attempt, verdict: verdictOf(outcome, said) };
     },
-    allowedPerSecond: () => gate?.allowedPerSecond(),
+    allowedPerSecond: () => access?.allowedPerSecond(),
   };
 }
 
@@ -145,8 +145,8 @@ function withToken(request: HttpRequest, token: string | undefined): HttpRequest
   return { ...request, headers: { ...request.headers, authorization: `Bearer ${token}` } };
 }
 
-/** What comes before a request: a token that serves and, once, the receiver's consent. */
-function createGate({ tokens, handshake, send, url, headers, timeoutMs, clock }: AttemptOptions) {
+/** What a request needs before it may be sent: the receiver's consent, asked for once, and a token that serves. */
+function createAccess({ tokens, handshake, send, url, headers, timeoutMs, clock }: AttemptOptions) {
   const deadlines = createDeadlines(clock);
   let consent: Consent | undefined;
   let asking: Promise<void> | undefined;
@@ -161,6 +161,7 @@ function createGate({ tokens, handshake, send, url, headers, timeoutMs, clock }:
     consent = await askConsent(config, { send: proven, url, headers, timeoutMs });
   }
 
+  /** The token of the next request, where requests have one, once the receiver has consented. */
   async function prove(): Promise<string | undefined> {
     if (handshake !== undefined && consent === undefined) {
       asking ??= ask(handshake).finally(() => {
@@ -171,7 +172,7 @@ function createGate({ tokens, handshake, send, url, headers, timeoutMs, clock }:
     return tokens?.current();
   }
 
-  /** Tokens and consent are shared by attempts, so each has its own patience. */
+  /** Waits for shared work, a token or the consent, no longer than one attempt can; the work goes on for the others. */
   function within<T>(patienceMs: number, work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const end = deadlines.begin(patienceMs, () => reject(tooLate(timeoutMs)));

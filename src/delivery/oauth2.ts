@@ -1,5 +1,6 @@
 import type { Clock } from '../shared/clock.ts';
 import type { HttpSend } from '../shared/http.ts';
+import { jsonOrUndefined } from '../shared/json.ts';
 import type { Secret } from '../shared/secret.ts';
 import { type AcquireToken, type Token, TokenError } from '../shared/tokens.ts';
 
@@ -47,7 +48,9 @@ export function acquireByClientCredentials(
     const answer = await send({ method: 'POST', url: tokenUrl, headers, body: form.toString(), timeoutMs });
     const fields = fieldsOf(answer.body);
     if (answer.status !== 200) throw new TokenError(`${host} answered ${answer.status}${codeOf(fields)}`);
-    return readToken(fields, askedAtMs) ?? failed(`${host} answered without a token`);
+    const token = readToken(fields, askedAtMs);
+    if (token === undefined) throw new TokenError(`${host} answered without a token`);
+    return token;
   };
 }
 
@@ -62,12 +65,8 @@ function readToken(fields: Readonly<Record<string, unknown>>, askedAtMs: number)
 
 /** The members of a JSON object; none where the text is something else. */
 function fieldsOf(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? { ...value } : {};
-  } catch {
-    return {}; // Whoever asked says what is missing.
-  }
+  const value = jsonOrUndefined(text, JSON.parse);
+  return typeof value === 'object' && value !== null ? { ...value } : {};
 }
 
 /** The server's error code (RFC 6749, section 5.2), such as `invalid_client`. */
@@ -77,8 +76,4 @@ function codeOf({ error }: Readonly<Record<string, unknown>>): string {
 
 function formEncoded(text: string): string {
   return new URLSearchParams([['', text]]).toString().slice(1);
-}
-
-function failed(message: string): never {
-  throw new TokenError(message);
 }
