@@ -38,6 +38,7 @@ export interface Plan {
   readonly subscriptions: readonly SubscriptionPlan[];
 }
 
+/** How the way in is configured, and what it is sent to. */
 export interface IngestPlan {
   readonly ordering: 'strict' | 'relaxed';
   /** The topic is missing in the beginning, and the bridge makes it. */

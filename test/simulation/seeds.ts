@@ -39,6 +39,7 @@ export type OnTally = (soFar: Readonly<Tally>) => void;
 /** Seeds that a thread takes at once. */
 const chunkSeeds = 20;
 
+/** The tally before the first seed. */
 export function emptyTally(): Tally {
   return {
     runs: 0,

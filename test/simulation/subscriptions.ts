@@ -29,6 +29,7 @@ export interface SubscriptionPlan {
   };
 }
 
+/** A form that puts several records into a request, as the configuration has it. */
 export interface BatchForm {
   readonly kind: 'batch' | 'array';
   readonly recordsMax: number;
@@ -36,6 +37,7 @@ export interface BatchForm {
   readonly lingerMs: number;
 }
 
+/** The names that subscriptions of plans have. */
 export const subscriptionNames = ['alpha', 'beta', 'gamma'] as const;
 
 /** The subscriptions of a plan: each in another ordering mode, so that a run has more than one. */

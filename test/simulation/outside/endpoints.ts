@@ -44,6 +44,7 @@ const noAnswer: { readonly status: undefined; readonly headers: Readonly<Record<
 };
 const successes = [200, 200, 201, 202, 204];
 
+/** Makes the endpoints of all subscriptions of a world. */
 export function createEndpoints(world: World, proofs: Pick<ProofsModel, 'refusalOf'>): EndpointsModel {
   const chance = world.chance('endpoints');
   const listeners: ((arrival: Arrival) => void)[] = [];

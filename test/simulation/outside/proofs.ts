@@ -62,6 +62,7 @@ export function planProofs(seed: number): Readonly<Record<string, ProofPlan>> {
   return Object.fromEntries(proofs);
 }
 
+/** Makes the token issuer, and the receivers as far as they give consent, of a world. */
 export function createProofs(world: World): ProofsModel {
   const chance = world.chance('proofs');
   const tokens = new Map<string, Issued>();

@@ -30,6 +30,7 @@ export const staleMsMax = 45_000;
 const earlyRecordsMax = 3;
 const pageBytesMax = 6 * 1_048_576;
 
+/** Makes the proxy of a world, in front of its log. */
 export function createProxy(world: World, log: TopicLog): ProxyModel {
   const model = new Model(world, log);
   return { serve: (request) => model.serve(request), goAway: (forMs) => model.goAway(forMs) };

@@ -68,6 +68,7 @@ class TableError extends Error {
   }
 }
 
+/** Makes Table Storage of a world, empty. */
 export function createTables(world: World): TablesModel {
   const tables = new Map<string, Rows>();
   const listeners: ((write: TableWrite) => void)[] = [];

@@ -32,6 +32,7 @@ export interface LogPartition {
   readonly past: Bounds[];
 }
 
+/** A topic from when it is made until it is deleted; one that is made anew is another. */
 export interface LogTopic {
   readonly name: string;
   /** How often a topic of this name had been made before. */
@@ -91,6 +92,7 @@ function marked(place: Parameters<typeof placeOf>[0], generation: number): strin
   return generation === 0 ? placeOf(place) : `${placeOf(place)}/${generation}`;
 }
 
+/** Makes the log of a world, without topics. */
 export function createTopicLog(world: World): TopicLog {
   const topics = new Map<string, LogTopic>();
   const generations = new Map<string, LogTopic[]>();

@@ -7,6 +7,7 @@ import type { Plan } from '../plan.ts';
 import type { SubscriptionPlan } from '../subscriptions.ts';
 import type { Configuration } from './configurations.ts';
 
+/** Where the configuration of every world says that the proxy is. */
 export const proxyUrl = 'https://proxy.test';
 
 /** Bounds of the way in. */

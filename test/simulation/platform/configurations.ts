@@ -22,6 +22,7 @@ export interface Configurations {
 /** Most records of a request where a configuration makes batches of what had another form. */
 export const batchRecordsMaxAnew = 5;
 
+/** Makes the configurations of a world: that of its plan, until instances start with others. */
 export function createConfigurations(world: World): Configurations {
   const { plan } = world;
   const used = new Map<string, Configuration>([['', plan]]);

@@ -22,6 +22,7 @@ export interface Host {
   timer(name: string, everyMs: number, run: (app: App) => Promise<void>): void;
 }
 
+/** Is told of a request that an instance begins to handle, and gives back what is to be called when that ends. */
 export type RequestListener = (instance: Instance, request: EventsRequest) => () => void;
 
 /** A singleton timer is locked by a lease of so long; whoever is frozen for longer has lost it. */

@@ -30,6 +30,7 @@ const lostHoldMsMax = 60_000;
 const visibilityTimeoutMs = 30_000;
 const maxDequeueCount = 5;
 
+/** Makes the queue of a world, whose messages run on instances of `host`. */
 export function createQueue(world: World, host: Host): QueueModel {
   const chance = world.chance('queue');
   const holds = world.chance('holds of messages');

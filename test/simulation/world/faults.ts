@@ -77,6 +77,8 @@ export const faultRatesMax = {
   'event fits no route': 0.1,
 } as const;
 
+/** A kind of fault that can strike; see the table above. */
 export type Fault = keyof typeof faultRatesMax;
 
+/** All kinds of faults, in the order of the table. */
 export const faults = Object.keys(faultRatesMax) as readonly Fault[];
