@@ -46,9 +46,12 @@ export interface DeadLetterQuery {
   readonly afterKey?: string;
 }
 
-/** What came of claiming a letter. `not-open`: there is none of this key, or somebody has dealt with it. */
+/** What came of claiming a letter. */
 export type DeadLetterClaim =
-  | { readonly outcome: 'claimed' | 'not-open' }
+  /** `claim` names this claim, and no other. */
+  | { readonly outcome: 'claimed'; readonly claim: string }
+  /** There is none of this key, or somebody has dealt with it. */
+  | { readonly outcome: 'not-open' }
   /** Somebody else holds it, until they settle it or this passes (milliseconds since the epoch). */
   | { readonly outcome: 'busy'; readonly untilMs: number };
 
@@ -71,8 +74,8 @@ export interface DeadLetterStore {
   ): Promise<{ readonly letter: DeadLetter; readonly state: DeadLetterState } | undefined>;
   /**
    * Takes an open letter until `untilMs`, so that of those who want to move it on at once one does. A claim ends when
-   * the letter is settled, or else by itself: it is compared with the `nowMs` of whoever comes next, so it should
-   * outlast the work by more than clocks disagree.
+   * the letter is settled, or else when somebody else claims it after `untilMs`, by the clock of whoever that is: so
+   * it should outlast the work by more than clocks disagree.
    */
   claim(
     origin: string,
@@ -80,12 +83,16 @@ export interface DeadLetterStore {
     times: { readonly nowMs: number; readonly untilMs: number },
   ): Promise<DeadLetterClaim>;
   /**
-   * Moves a letter on, with attempts that were made since, and ends the claim to it. False when there is none of this
-   * key, or its state is no longer `open`.
+   * Moves a letter on, with attempts that were made since, and ends the claim to it. False, and nothing is changed,
+   * when the letter is not held by `claim` any more.
    */
   settle(
     origin: string,
     key: string,
-    to: { readonly state: DeadLetterState; readonly attempts?: readonly Attempt[] },
+    to: {
+      readonly claim: string;
+      readonly state: DeadLetterState;
+      readonly attempts?: readonly Attempt[];
+    },
   ): Promise<boolean>;
 }

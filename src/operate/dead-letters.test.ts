@@ -123,6 +123,61 @@ test('a letter whose redrive broke off is busy for a while, then free again', as
   assert.equal(await outcome(), 'redriven');
 });
 
+test('a redrive that was frozen until another one took its letter on leaves the letter to that one', async () => {
+  const world = await worldWithLetters(1);
+  const attempt = world.delivery.attempt.bind(world.delivery);
+  const successor = Promise.withResolvers<void>();
+  let second = Promise.resolve<unknown>(undefined);
+  world.delivery.attempt = async (...first) => {
+    await world.clock.advance(300_000);
+    const begun = Promise.withResolvers<void>();
+    world.delivery.attempt = async (...given) => {
+      begun.resolve();
+      await successor.promise;
+      world.delivery.answer = () => tryAgain;
+      return attempt(...given);
+    };
+    second = redriveDeadLetters(world.options, many);
+    await begun.promise;
+    return attempt(...first);
+  };
+  const { letters } = await redriveDeadLetters(world.options, many);
+  const overtaken =
+    'this took longer than 5 minutes, and somebody else has taken it on; here it was redriven';
+  assert.deepEqual(letters, [{ key: 'k0', outcome: 'busy', error: overtaken }]);
+  assert.equal(await stateOf(world, 'k0'), 'open');
+  const third = await redriveDeadLetters(world.options, many);
+  assert.equal(third.letters[0]?.outcome, 'busy', 'the successor still has it');
+  successor.resolve();
+  await second;
+  const found = await getDeadLetter(world.options, { origin: 'billing', key: 'k0' });
+  assert.equal(found.state, 'open');
+  assert.deepEqual(
+    found.attempts.map(({ status }) => status),
+    [422, 500],
+  );
+});
+
+test('a letter that somebody else took on while it was being discarded is not discarded', async () => {
+  const world = await worldWithLetters(1);
+  const { deadLetters } = world.options;
+  const settle = deadLetters.settle.bind(deadLetters);
+  const nowMs = world.clock.now() + 300_000;
+  const frozen = {
+    ...deadLetters,
+    settle: async (...given: Parameters<typeof settle>) => {
+      await deadLetters.claim('billing', 'k0', { nowMs, untilMs: nowMs + 1 });
+      return settle(...given);
+    },
+  };
+  const { letters } = await discardDeadLetters({ ...world.options, deadLetters: frozen }, many);
+  assert.deepEqual(
+    letters.map(({ outcome }) => outcome),
+    ['busy'],
+  );
+  assert.equal(await stateOf(world, 'k0'), 'open');
+});
+
 test('a letter of which nothing came is free at once', async () => {
   const world = await worldWithLetters(1);
   world.delivery.prepares = () => 'filtered';

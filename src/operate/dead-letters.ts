@@ -3,7 +3,7 @@ import { createGatedDelivery, type Stopped } from './gated-delivery.ts';
 import { isoOf } from './iso-time.ts';
 import type { OperateOptions } from './ports.ts';
 import { OperateError } from './problem.ts';
-import { claimLetter, notOpen, redriveLetter } from './redrive.ts';
+import { claimLetter, overtaken, redriveLetter } from './redrive.ts';
 import type { DiscardRequest, ListDeadLettersRequest, RedriveRequest } from './requests.ts';
 
 /** No letter is begun on after this; with an attempt's timeout on top it is well below the platform's 230 s. */
@@ -118,10 +118,10 @@ export function discardDeadLetters(options: OperateOptions, choice: DiscardReque
   const { deadLetters, report } = options;
   return forEachChosen(options, choice, async (key) => {
     const { origin } = choice;
-    const refused = await claimLetter(options, origin, key);
-    if (refused !== undefined) return refused;
-    // Somebody else may have moved it on after the claim had passed.
-    if (!(await deadLetters.settle(origin, key, { state: 'discarded' }))) return notOpen(key);
+    const held = await claimLetter(options, origin, key);
+    if (!('claim' in held)) return held;
+    const settled = await deadLetters.settle(origin, key, { claim: held.claim, state: 'discarded' });
+    if (!settled) return overtaken(key, 'not discarded');
     report.warn('operate.discarded', { origin, key });
     return { key, outcome: 'discarded' };
   });

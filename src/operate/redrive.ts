@@ -18,16 +18,17 @@ interface Tried {
  */
 const claimMs = 300_000;
 
-/** Takes a letter, so that nobody else moves it on meanwhile; what is answered is why it cannot be had. */
+/** Takes a letter, so that nobody else moves it on meanwhile; without a claim: why it cannot be had. */
 export async function claimLetter(
   { deadLetters, clock }: Pick<OperateOptions, 'deadLetters' | 'clock'>,
   origin: string,
   key: string,
-): Promise<LetterOutcome | undefined> {
+): Promise<{ readonly claim: string } | LetterOutcome> {
   const nowMs = clock.now();
-  const claim = await deadLetters.claim(origin, key, { nowMs, untilMs: nowMs + claimMs });
-  if (claim.outcome !== 'busy') return claim.outcome === 'claimed' ? undefined : notOpen(key);
-  const until = isoOf(claim.untilMs);
+  const claimed = await deadLetters.claim(origin, key, { nowMs, untilMs: nowMs + claimMs });
+  if (claimed.outcome === 'claimed') return claimed;
+  if (claimed.outcome === 'not-open') return notOpen(key);
+  const until = isoOf(claimed.untilMs);
   const error = `somebody else has taken it on; if that broke off, it can be had again at ${until}`;
   return { key, outcome: 'busy', error };
 }
@@ -45,8 +46,9 @@ export async function redriveLetter(
   }: { readonly origin: string; readonly key: string; readonly delivery: GatedDelivery | undefined },
 ): Promise<LetterOutcome | Stopped> {
   const { deadLetters, report } = options;
-  const refused = await claimLetter(options, origin, key);
-  if (refused !== undefined) return refused;
+  const held = await claimLetter(options, origin, key);
+  if (!('claim' in held)) return held;
+  const { claim } = held;
   const found = await deadLetters.get(origin, key);
   if (found === undefined) return notOpen(key);
   let tried: Tried | Stopped;
@@ -54,15 +56,17 @@ export async function redriveLetter(
   else if (isOfTheWayIn(origin)) tried = await produceLetter(options, found.letter);
   else tried = { outcome: 'failed', error: `there is no subscription "${origin}" any more; discard it` };
   if ('why' in tried) {
-    await deadLetters.settle(origin, key, { state: 'open' });
+    await deadLetters.settle(origin, key, { claim, state: 'open' });
     return tried;
   }
   const { outcome, error, gated } = tried;
   const state = outcome === 'redriven' ? 'redriven' : 'open';
-  await deadLetters.settle(origin, key, { state, attempts: gated === undefined ? [] : [gated.attempt] });
+  const attempts = gated === undefined ? [] : [gated.attempt];
+  const settled = await deadLetters.settle(origin, key, { claim, state, attempts });
   // The letter comes first: what was delivered is noted even when the endpoint's state cannot be stored.
   await gated?.leave();
-  report.warn('operate.redrive', { origin, key, outcome, error });
+  report.warn('operate.redrive', { origin, key, outcome, error, settled });
+  if (!settled) return overtaken(key, error === undefined ? outcome : `${outcome}: ${error}`);
   return { key, outcome, ...(error !== undefined && { error }) };
 }
 
@@ -93,7 +97,13 @@ async function produceLetter({ produceAgain }: OperateOptions, letter: DeadLette
   return produced.ok ? { outcome: 'redriven' } : { outcome: 'failed', error: produced.error };
 }
 
+/** What is said of a letter that was not kept hold of until its end; `came` is what came of it here. */
+export function overtaken(key: string, came: string): LetterOutcome {
+  const error = `this took longer than ${claimMs / 60_000} minutes, and somebody else has taken it on; here it was ${came}`;
+  return { key, outcome: 'busy', error };
+}
+
 /** What is said of a key under which no letter waits for an operator. */
-export function notOpen(key: string): LetterOutcome {
+function notOpen(key: string): LetterOutcome {
   return { key, outcome: 'not-open', error: 'there is no letter of this key, or it is no longer open' };
 }

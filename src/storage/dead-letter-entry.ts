@@ -21,28 +21,43 @@ export interface Settlement {
   readonly laterCount: number;
   /** Until when somebody holds it (milliseconds since the epoch); 0: nobody does. */
   readonly claimedUntilMs: number;
+  /** Names the call that wrote this, which is the claim while somebody holds the letter; empty: nothing was written. */
+  readonly writtenBy: string;
 }
 
 /** How every letter begins. */
-export const unsettled: Settlement = { state: 'open', later: [], laterCount: 0, claimedUntilMs: 0 };
+export const unsettled: Settlement = {
+  state: 'open',
+  later: [],
+  laterCount: 0,
+  claimedUntilMs: 0,
+  writtenBy: '',
+};
 
-/** Whether a letter can be claimed now; undefined: there is none. */
-export function claimable(found: Settlement | undefined, nowMs: number): DeadLetterClaim {
-  if (found?.state !== 'open') return { outcome: 'not-open' };
-  if (found.claimedUntilMs > nowMs) return { outcome: 'busy', untilMs: found.claimedUntilMs };
-  return { outcome: 'claimed' };
+/** Whether a letter can be claimed now. */
+export function isFree({ state, claimedUntilMs }: Settlement, nowMs: number): boolean {
+  return state === 'open' && claimedUntilMs <= nowMs;
 }
 
-/** Moves an open letter on. */
+/** What whoever wants a letter is told that they cannot have; undefined: there is none. */
+export function refusedClaim(found: Settlement | undefined): DeadLetterClaim {
+  if (found?.state !== 'open') return { outcome: 'not-open' };
+  return { outcome: 'busy', untilMs: found.claimedUntilMs };
+}
+
+/** Moves a claimed letter on; `writtenBy` names the call that does so. */
 export function settle(
   before: Settlement,
-  { state, attempts = [] }: { readonly state: DeadLetterState; readonly attempts?: readonly Attempt[] },
+  to: { readonly state: DeadLetterState; readonly attempts?: readonly Attempt[] },
+  writtenBy: string,
 ): Settlement {
+  const { state, attempts = [] } = to;
   return {
     state,
     later: [...before.later, ...attempts].slice(-laterAttemptsMax),
     laterCount: before.laterCount + attempts.length,
     claimedUntilMs: 0,
+    writtenBy,
   };
 }
 

@@ -30,13 +30,20 @@ async function keysOf(store: DeadLetterStore, origin: string, state?: DeadLetter
   return entries.map((entry) => entry.key);
 }
 
+/** Claims a letter, whoever held it, and gives the claim. */
+export async function claimOf(store: DeadLetterStore, origin: string, letterKey: string): Promise<string> {
+  const claimed = await store.claim(origin, letterKey, { nowMs: Number.MAX_SAFE_INTEGER, untilMs: 0 });
+  assert.equal(claimed.outcome, 'claimed');
+  return claimed.claim;
+}
+
 /** What every store of dead letters promises; `makeStore` gives an empty one. */
 export function describeDeadLetterStore(name: string, makeStore: () => Promise<DeadLetterStore>): void {
   test(`${name}: a store that was never written to has no letters`, async () => {
     const store = await makeStore();
     assert.deepEqual(await store.list(letter.origin, { max: 10 }), []);
     assert.deepEqual(await store.origins(), []);
-    assert.equal(await store.settle(letter.origin, 'none', { state: 'discarded' }), false);
+    assert.equal(await store.settle(letter.origin, 'none', { claim: '1', state: 'discarded' }), false);
     assert.equal(await store.get(letter.origin, 'none'), undefined);
   });
 
@@ -115,7 +122,7 @@ function describeKeys(name: string, makeStore: () => Promise<DeadLetterStore>): 
     for (const odd of ['a/b', 'a\\b', 'a#b', 'a?b', 'a\u0000b', '/', 'k'.repeat(10_000)]) {
       assert.equal(await store.get('audit-2', odd), undefined);
       assert.equal(await store.get(odd, key), undefined);
-      assert.equal(await store.settle('audit-2', odd, { state: 'discarded' }), false);
+      assert.equal(await store.settle('audit-2', odd, { claim: '1', state: 'discarded' }), false);
     }
   });
 
@@ -137,7 +144,8 @@ function describeKeys(name: string, makeStore: () => Promise<DeadLetterStore>): 
     assert.deepEqual(await keysOf(store, 'audit-2'), [key, `${key}~2`, `${key}~3`]);
     assert.equal((await store.get('audit-2', `${key}~2`))?.letter.payload, 'other');
 
-    assert.equal(await store.settle('audit-2', key, { state: 'discarded' }), true);
+    const claim = await claimOf(store, 'audit-2', key);
+    assert.equal(await store.settle('audit-2', key, { claim, state: 'discarded' }), true);
     await store.add(undelivered, key);
     await store.add(undelivered, key);
     assert.deepEqual(await keysOf(store, 'audit-2'), [key, `${key}~2`, `${key}~3`, `${key}~4`]);
@@ -159,7 +167,8 @@ function describeKeys(name: string, makeStore: () => Promise<DeadLetterStore>): 
     const letters = [large(), large()];
     for (const each of letters) await store.add(each, key);
     await store.add({ ...letters[0], attempts: [] } as DeadLetter, key);
-    assert.equal(await store.settle('audit-2', key, { state: 'redriven', attempts: [attempt] }), true);
+    const claim = await claimOf(store, 'audit-2', key);
+    assert.equal(await store.settle('audit-2', key, { claim, state: 'redriven', attempts: [attempt] }), true);
     assert.deepEqual(await keysOf(store, 'audit-2'), [key, `${key}~2`]);
     assert.deepEqual(await store.get('audit-2', key), {
       letter: { ...letters[0], attempts: [attempt, lost, attempt] },
@@ -174,7 +183,8 @@ function describeKeys(name: string, makeStore: () => Promise<DeadLetterStore>): 
     const origins = ['audit', 'audit-2', 'ingest', 'ingest:github', 'ingest:more', 'outbox:Orders.v1_a-b'];
     for (const origin of origins.toReversed()) await store.add({ ...undelivered, origin, payload });
     await store.add({ ...undelivered, origin: 'audit' }, key);
-    await store.settle('audit', key, { state: 'discarded' });
+    const claim = await claimOf(store, 'audit', key);
+    await store.settle('audit', key, { claim, state: 'discarded' });
     assert.deepEqual([...(await store.origins())].sort(), origins);
   });
 }
@@ -183,9 +193,10 @@ function describeStates(name: string, makeStore: () => Promise<DeadLetterStore>)
   test(`${name}: a letter is settled once, and keeps what it held`, async () => {
     const store = await makeStore();
     await store.add(undelivered, key);
+    const claim = await claimOf(store, 'audit-2', key);
     const settled = await Promise.all(
       ([1, 2, 3, 4, 5] as const).map((latencyMs) =>
-        store.settle('audit-2', key, { state: 'redriven', attempts: [{ ...attempt, latencyMs }] }),
+        store.settle('audit-2', key, { claim, state: 'redriven', attempts: [{ ...attempt, latencyMs }] }),
       ),
     );
     assert.equal(settled.filter(Boolean).length, 1);
@@ -196,8 +207,8 @@ function describeStates(name: string, makeStore: () => Promise<DeadLetterStore>)
     });
     const [entry] = await store.list('audit-2', { max: 1 });
     assert.deepEqual([entry?.state, entry?.attemptCount], ['redriven', 3]);
-    assert.equal(await store.settle('audit-2', key, { state: 'discarded' }), false);
-    assert.equal(await store.settle('audit-2', `${key}~2`, { state: 'discarded' }), false);
+    assert.equal(await store.settle('audit-2', key, { claim, state: 'discarded' }), false);
+    assert.equal(await store.settle('audit-2', `${key}~2`, { claim, state: 'discarded' }), false);
   });
 
   test(`${name}: a letter that stays open gathers attempts; the newest are kept, and all are counted`, async () => {
@@ -205,28 +216,17 @@ function describeStates(name: string, makeStore: () => Promise<DeadLetterStore>)
     await store.add(undelivered, key);
     const answer = () => randomBytes(1_000).toString('latin1');
     const made = Array.from({ length: 30 }, (_, atMs) => ({ ...attempt, atMs, answer: answer() }));
-    for (const each of made.slice(0, 25)) {
-      assert.equal(await store.settle('audit-2', key, { state: 'open', attempts: [each] }), true);
-    }
-    assert.equal(await store.settle('audit-2', key, { state: 'open', attempts: made.slice(25) }), true);
-    assert.equal(await store.settle('audit-2', key, { state: 'discarded' }), true);
+    const settle = async (state: DeadLetterState, attempts: readonly Attempt[]) => {
+      const claim = await claimOf(store, 'audit-2', key);
+      assert.equal(await store.settle('audit-2', key, { claim, state, attempts }), true);
+    };
+    for (const each of made.slice(0, 25)) await settle('open', [each]);
+    await settle('open', made.slice(25));
+    await settle('discarded', []);
     const found = await store.get('audit-2', key);
     assert.deepEqual(found?.letter.attempts, [attempt, lost, ...made.slice(10)]);
     assert.equal(found.state, 'discarded');
     assert.equal((await store.list('audit-2', { max: 1 }))[0]?.attemptCount, 32);
-  });
-
-  test(`${name}: attempts added at once are all kept while the letter is open`, async () => {
-    const store = await makeStore();
-    await store.add(undelivered, key);
-    const settled = await Promise.all(
-      [0, 1, 2].map((atMs) =>
-        store.settle('audit-2', key, { state: 'open', attempts: [{ ...attempt, atMs }] }),
-      ),
-    );
-    assert.deepEqual(settled, [true, true, true]);
-    const times = (await store.get('audit-2', key))?.letter.attempts?.slice(2).map(({ atMs }) => atMs);
-    assert.deepEqual(times?.sort(), [0, 1, 2]);
   });
 
   test(`${name}: a list goes on after any key, and shows the letters of one state`, async () => {
@@ -239,7 +239,12 @@ function describeStates(name: string, makeStore: () => Promise<DeadLetterStore>)
     const states = ['open', 'redriven', 'discarded'] as const;
     const sorted = keys.toSorted();
     const stateOf = (each: string) => states[Math.floor(sorted.indexOf(each) / 2) % 3] ?? 'open';
-    await Promise.all(sorted.map((each) => store.settle('audit-2', each, { state: stateOf(each) })));
+    await Promise.all(
+      sorted.map(async (each) => {
+        const claim = await claimOf(store, 'audit-2', each);
+        await store.settle('audit-2', each, { claim, state: stateOf(each) });
+      }),
+    );
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(...states, undefined),
@@ -286,20 +291,47 @@ function describeClaims(name: string, makeStore: () => Promise<DeadLetterStore>)
     const late = { nowMs: untilMs, untilMs: untilMs + 60_000 };
     const early = await store.claim('audit-2', key, { ...late, nowMs: untilMs - 1 });
     assert.deepEqual(early, { outcome: 'busy', untilMs });
-    assert.deepEqual(await store.claim('audit-2', key, late), { outcome: 'claimed' });
+    assert.equal((await store.claim('audit-2', key, late)).outcome, 'claimed');
     assert.deepEqual(await store.claim('audit-2', key, late), { outcome: 'busy', untilMs: late.untilMs });
+  });
+
+  test(`${name}: who comes back after somebody else has claimed the letter changes nothing of it`, async () => {
+    const store = await makeStore();
+    await store.add(undelivered, key);
+    const [first, second] = [await claimOf(store, 'audit-2', key), await claimOf(store, 'audit-2', key)];
+    for (const state of ['open', 'redriven', 'discarded'] as const) {
+      const late = { claim: first, state, attempts: [attempt] };
+      assert.equal(await store.settle('audit-2', key, late), false);
+    }
+    assert.deepEqual(await store.get('audit-2', key), { letter: undelivered, state: 'open' });
+    assert.equal(await store.settle('audit-2', key, { claim: second, state: 'open' }), true);
+    for (const claim of [first, second]) {
+      assert.equal(await store.settle('audit-2', key, { claim, state: 'redriven' }), false);
+    }
+  });
+
+  test(`${name}: a claim that has passed still settles a letter that nobody else has claimed`, async () => {
+    const store = await makeStore();
+    await store.add(undelivered, key);
+    const claim = await claimOf(store, 'audit-2', key);
+    assert.equal(await store.settle('audit-2', key, { claim, state: 'redriven' }), true);
+    assert.equal((await store.get('audit-2', key))?.state, 'redriven');
   });
 
   test(`${name}: settling ends a claim: a letter that stays open is free again, any other is settled`, async () => {
     const store = await makeStore();
     await store.add(undelivered, key);
-    const claim = () => store.claim('audit-2', key, { nowMs, untilMs });
-    await claim();
-    assert.equal(await store.settle('audit-2', key, { state: 'open', attempts: [attempt] }), true);
-    assert.deepEqual(await claim(), { outcome: 'claimed' });
+    const take = async () => {
+      const claimed = await store.claim('audit-2', key, { nowMs, untilMs });
+      assert.equal(claimed.outcome, 'claimed');
+      return claimed.claim;
+    };
+    const settled = { claim: await take(), state: 'open', attempts: [attempt] } as const;
+    assert.equal(await store.settle('audit-2', key, settled), true);
+    const claim = await take();
     assert.deepEqual((await store.get('audit-2', key))?.letter.attempts, [attempt, lost, attempt]);
-    assert.equal(await store.settle('audit-2', key, { state: 'redriven' }), true);
-    assert.deepEqual(await claim(), { outcome: 'not-open' });
+    assert.equal(await store.settle('audit-2', key, { claim, state: 'redriven' }), true);
+    assert.deepEqual(await store.claim('audit-2', key, { nowMs, untilMs }), { outcome: 'not-open' });
   });
 
   test(`${name}: what is not there cannot be claimed`, async () => {

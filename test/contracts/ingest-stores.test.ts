@@ -13,7 +13,7 @@ import { createTableDeadLetters } from '../../src/storage/table/dead-letters.ts'
 import { openTable } from '../../src/storage/table/open-table.ts';
 import { createTableOutbox } from '../../src/storage/table/outbox.ts';
 import { createTableReceipts } from '../../src/storage/table/receipts.ts';
-import { describeDeadLetterStore } from './dead-letter-store.ts';
+import { claimOf, describeDeadLetterStore } from './dead-letter-store.ts';
 import { describeOutboxStore } from './outbox-store.ts';
 import { describeReceiptStore } from './receipt-store.ts';
 
@@ -117,11 +117,12 @@ test('table dead letters: a write that is repeated because its answer was lost i
   assert.deepEqual([first?.key, more], ['orders:3:41', []]);
   assert.deepEqual((await store.get('audit', 'orders:3:41'))?.letter, large);
   const attempts = [{ atMs: 1, latencyMs: 2, status: 503, answer: 'later' }];
-  const claim = await store.claim('audit', small?.key ?? '', { nowMs: 1, untilMs: 2 });
-  assert.deepEqual(claim, { outcome: 'claimed' });
-  assert.equal(await store.settle('audit', small?.key ?? '', { state: 'open', attempts }), true);
-  assert.equal(await store.settle('audit', small?.key ?? '', { state: 'redriven' }), true);
-  assert.deepEqual((await store.get('audit', small?.key ?? ''))?.letter.attempts, attempts);
+  const key = small?.key ?? '';
+  const claim = await claimOf(store, 'audit', key);
+  assert.equal(await store.settle('audit', key, { claim, state: 'open', attempts }), true);
+  const again = await claimOf(store, 'audit', key);
+  assert.equal(await store.settle('audit', key, { claim: again, state: 'redriven' }), true);
+  assert.deepEqual((await store.get('audit', key))?.letter.attempts, attempts);
 });
 
 test('table dead letters: what a crash has left of a large letter harms no other of its key', async () => {
@@ -168,9 +169,8 @@ test('table dead letters: letters that an earlier version stored are open, and c
   const entry = { ...letter, key: 'k1', state: 'open', attemptCount: 0 } as const;
   assert.deepEqual(await store.list('ingest:github', { max: 10, state: 'open' }), [entry]);
   assert.deepEqual(await store.get('ingest:github', 'k1'), { letter: whole, state: 'open' });
-  const claim = await store.claim('ingest:github', 'k1', { nowMs: 1, untilMs: 2 });
-  assert.deepEqual(claim, { outcome: 'claimed' });
-  assert.equal(await store.settle('ingest:github', 'k1', { state: 'discarded' }), true);
+  const claim = await claimOf(store, 'ingest:github', 'k1');
+  assert.equal(await store.settle('ingest:github', 'k1', { claim, state: 'discarded' }), true);
   assert.deepEqual(await store.list('ingest:github', { max: 10, state: 'open' }), []);
   assert.deepEqual(await store.get('ingest:github', 'k1'), { letter: whole, state: 'discarded' });
 });

@@ -1,7 +1,8 @@
 import type { DeadLetter, DeadLetterStore } from '../../events/dead-letter.ts';
 import {
-  claimable,
   cutDeadLetter,
+  isFree,
+  refusedClaim,
   type Settlement,
   sameKey,
   settle,
@@ -17,6 +18,12 @@ export function createMemoryDeadLetters(): DeadLetterStore {
   const newKey = createTimeOrderedIds('memory');
   const origins = new Map<string, Rows>();
 
+  let calls = 0;
+
+  const newCall = () => {
+    calls += 1;
+    return String(calls);
+  };
   const find = (origin: string, key: string) => origins.get(origin)?.get(key);
 
   return {
@@ -52,17 +59,16 @@ export function createMemoryDeadLetters(): DeadLetterStore {
 
     async claim(origin, key, { nowMs, untilMs }) {
       const row = find(origin, key);
-      const claim = claimable(row?.settlement, nowMs);
-      if (row !== undefined && claim.outcome === 'claimed') {
-        row.settlement = { ...row.settlement, claimedUntilMs: untilMs };
-      }
-      return claim;
+      if (row === undefined || !isFree(row.settlement, nowMs)) return refusedClaim(row?.settlement);
+      const claim = newCall();
+      row.settlement = { ...row.settlement, claimedUntilMs: untilMs, writtenBy: claim };
+      return { outcome: 'claimed', claim };
     },
 
-    async settle(origin, key, to) {
+    async settle(origin, key, { claim, ...to }) {
       const row = find(origin, key);
-      if (row?.settlement.state !== 'open') return false;
-      row.settlement = settle(row.settlement, to);
+      if (row?.settlement.writtenBy !== claim) return false;
+      row.settlement = settle(row.settlement, to, newCall());
       return true;
     },
   };

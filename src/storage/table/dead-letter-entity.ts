@@ -15,9 +15,9 @@ const settlementSchema = z.object({
 
 const laterSchema = z.object({
   later: z.exactOptional(z.instanceof(Uint8Array)),
-  claimedUntil: z.exactOptional(time),
+  claimedUntil: time.default(0),
   /** Names the call that claimed or settled it last. */
-  settledBy: z.exactOptional(z.string()),
+  settledBy: z.string().default(''),
   etag: z.string(),
 });
 
@@ -111,10 +111,8 @@ export function parseLetter(text: string): DeadLetter {
  * The properties that claiming and settling change. The attempts fit into one property: there are 20 at most, with
  * answers of at most 1,000 characters.
  */
-export async function toSettlementProperties(
-  { state, later, laterCount, claimedUntilMs }: Settlement,
-  settledBy: string,
-) {
+export async function toSettlementProperties(settlement: Settlement) {
+  const { state, later, laterCount, claimedUntilMs, writtenBy: settledBy } = settlement;
   const claimedUntil = sortableMs(claimedUntilMs);
   return { state, laterCount, claimedUntil, settledBy, later: await gzipText.encode(JSON.stringify(later)) };
 }
@@ -125,8 +123,8 @@ export async function toSettlementProperties(
  * @throws when something else than {@link toSettlementProperties} wrote it.
  */
 export async function fromSettlementProperties(row: unknown) {
-  const { later, claimedUntil: claimedUntilMs = 0, ...settled } = laterSchema.parse(row);
+  const { later, claimedUntil: claimedUntilMs, settledBy: writtenBy, etag } = laterSchema.parse(row);
   const attempts = later && attemptsSchema.parse(JSON.parse(await gzipText.decode(later)));
-  const settlement = { ...settlementSchema.parse(row), later: attempts ?? [], claimedUntilMs };
-  return { ...settled, settlement };
+  const settlement = { ...settlementSchema.parse(row), later: attempts ?? [], claimedUntilMs, writtenBy };
+  return { etag, settlement };
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { odata, type TableClient } from '@azure/data-tables';
 import type { DeadLetter, DeadLetterStore } from '../../events/dead-letter.ts';
-import { claimable, type Settlement, sameKey, settle, withLater } from '../dead-letter-entry.ts';
+import { isFree, refusedClaim, type Settlement, sameKey, settle, withLater } from '../dead-letter-entry.ts';
 import { ContendedRowError } from '../storage-error.ts';
 import { createTimeOrderedIds } from '../time-ordered-id.ts';
 import { fromChunks, gzipText, pieceBytesMax, toChunks } from './chunks.ts';
@@ -56,40 +56,43 @@ export function createTableDeadLetters(table: TableClient, instance: string): De
     get: (origin, key) => getLetter(table, origin, key),
 
     async claim(origin, key, { nowMs, untilMs }) {
-      const { found, changed } = await rewrite(origin, key, (before) =>
-        claimable(before, nowMs).outcome === 'claimed' ? { ...before, claimedUntilMs: untilMs } : undefined,
+      const claim = newId(0);
+      const found = await rewrite(origin, key, claim, (before) =>
+        isFree(before, nowMs) ? { ...before, claimedUntilMs: untilMs, writtenBy: claim } : undefined,
       );
-      return changed ? { outcome: 'claimed' } : claimable(found, nowMs);
+      return found?.writtenBy === claim ? { outcome: 'claimed', claim } : refusedClaim(found);
     },
 
-    async settle(origin, key, to) {
-      const { changed } = await rewrite(origin, key, (before) =>
-        before.state === 'open' ? settle(before, to) : undefined,
+    async settle(origin, key, { claim, ...to }) {
+      const call = newId(0);
+      const found = await rewrite(origin, key, call, (before) =>
+        before.writtenBy === claim ? settle(before, to, call) : undefined,
       );
-      return changed;
+      return found?.writtenBy === call;
     },
   };
 
-  /** Writes what `next` makes of a letter, however many others write too; undefined: it stays as it was found. */
+  /**
+   * Writes what `next` makes of a letter, however many others write too, and tells how the letter then stands. Where
+   * `next` gives nothing the letter stays as it is; undefined: there is none.
+   */
   async function rewrite(
     origin: string,
     key: string,
+    call: string,
     next: (before: Settlement) => Settlement | undefined,
-  ): Promise<{ readonly found: Settlement | undefined; readonly changed: boolean }> {
-    const call = newId(0);
+  ): Promise<Settlement | undefined> {
     const keys = { partitionKey: origin, rowKey: key };
     for (let tries = 0; tries < settleTriesMax; tries += 1) {
       const row = await readRow(table, origin, key, settlementProperties);
-      if (row === undefined) return { found: undefined, changed: false };
-      const { etag, settledBy, settlement } = await decodeRow(table, row, () =>
-        fromSettlementProperties(row),
-      );
+      if (row === undefined) return undefined;
+      const { etag, settlement } = await decodeRow(table, row, () => fromSettlementProperties(row));
       // A write of this very call, of which the answer was lost.
-      if (settledBy === call) return { found: settlement, changed: true };
+      if (settlement.writtenBy === call) return settlement;
       const after = next(settlement);
-      if (after === undefined) return { found: settlement, changed: false };
-      const entity = { ...keys, ...(await toSettlementProperties(after, call)) };
-      if ((await mergeRow(table, entity, etag)) !== undefined) return { found: after, changed: true };
+      if (after === undefined) return settlement;
+      const entity = { ...keys, ...(await toSettlementProperties(after)) };
+      if ((await mergeRow(table, entity, etag)) !== undefined) return after;
     }
     throw new ContendedRowError(table.tableName, keys);
   }
