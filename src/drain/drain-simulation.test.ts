@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createMemoryLog } from '../../test/support/drain-world.ts';
 import { createManualClock } from '../../test/support/manual-clock.ts';
+import { createMemoryLog } from '../../test/support/memory-log.ts';
 import { seededRandom } from '../../test/support/seeded-random.ts';
 import type { Delivery } from '../delivery/deliver.ts';
 import type { Verdict } from '../delivery/verdict.ts';

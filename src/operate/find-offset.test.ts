@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createFakeLog } from '../../test/support/operate-world.ts';
+import { createMemoryLog } from '../../test/support/memory-log.ts';
 import type { TopicRecord } from '../events/record.ts';
 import { findOffset, offsetOf } from './find-offset.ts';
 
@@ -15,19 +15,19 @@ const shape = fc.array(
 );
 
 function logOf(records: readonly { step: number; time: number }[], expired: number) {
-  const log = createFakeLog();
-  log.create(topic, 1);
+  const topics = createMemoryLog();
+  topics.add(topic, 0, []);
   let offset = -1n;
   const appended = records.map(({ step, time }) => {
     offset += BigInt(step);
-    return log.append(topic, 0, { offset, timestampMs: BigInt(time) });
+    return topics.append(topic, 0, { offset, timestampMs: BigInt(time) });
   });
-  log.expire(topic, 0, appended[expired]?.offset ?? 0n);
-  return { log, records: appended.slice(appended[expired] === undefined ? 0 : expired) };
+  topics.retainFrom(topic, 0, appended[expired]?.offset ?? 0n);
+  return { topics, records: appended.slice(appended[expired] === undefined ? 0 : expired) };
 }
 
-async function find(log: ReturnType<typeof createFakeLog>, timeMs: number): Promise<bigint> {
-  return findOffset(log, topic, await log.partition(topic, 0), timeMs);
+function find({ log, bounds }: ReturnType<typeof createMemoryLog>, timeMs: number): Promise<bigint> {
+  return findOffset(log, topic, bounds(topic, 0), timeMs);
 }
 
 /** By looking at every record. */
@@ -47,8 +47,8 @@ test('timestamps in order, equal ones among them, and gaps: it finds what lookin
           records.map(({ step }, index) => ({ step, time: ordered[index]?.time ?? 0 })),
           expired,
         );
-        const { latestOffset } = await made.log.partition(topic, 0);
-        assert.equal(await find(made.log, timeMs), naive(made.records, latestOffset, timeMs));
+        const { latestOffset } = made.topics.bounds(topic, 0);
+        assert.equal(await find(made.topics, timeMs), naive(made.records, latestOffset, timeMs));
       },
     ),
   );
@@ -62,8 +62,8 @@ test('timestamps in no order: the record found is not older, and the one before 
       fc.integer({ min: -1, max: 22 }),
       async (records, expired, timeMs) => {
         const made = logOf(records, expired);
-        const { latestOffset } = await made.log.partition(topic, 0);
-        const found = await find(made.log, timeMs);
+        const { latestOffset } = made.topics.bounds(topic, 0);
+        const found = await find(made.topics, timeMs);
         const at = made.records.find(({ offset }) => offset === found);
         const before = made.records.findLast(({ offset }) => offset < found);
         assert.ok(found === latestOffset || (at !== undefined && at.timestampMs >= BigInt(timeMs)));
@@ -74,22 +74,22 @@ test('timestamps in no order: the record found is not older, and the one before 
 });
 
 test('a long partition takes a few dozen reads', async () => {
-  const log = createFakeLog();
-  log.create(topic, 1);
-  for (let index = 0; index < 100_000; index += 1) log.append(topic, 0);
-  assert.equal(await find(log, 77_777), 77_777n);
-  assert.ok(log.reads() <= 20, `${log.reads()} reads`);
+  const topics = createMemoryLog();
+  topics.add(topic, 0, []);
+  for (let index = 0; index < 100_000; index += 1) topics.append(topic, 0);
+  assert.equal(await find(topics, 77_777), 77_777n);
+  assert.ok(topics.calls.length <= 20, `${topics.calls.length} reads`);
 });
 
 test('pages that are empty over a gap, or begin before the offset asked for, are no obstacle', async () => {
-  const { log } = logOf(
+  const { log, bounds } = logOf(
     [
       { step: 1, time: 1 },
       { step: 30, time: 5 },
       { step: 1, time: 9 },
     ],
     0,
-  );
+  ).topics;
   const stubborn: Pick<typeof log, 'read'> = {
     read: async (position) => {
       const page = await log.read(position);
@@ -102,22 +102,22 @@ test('pages that are empty over a gap, or begin before the offset asked for, are
       return { records: [...records, record], nextOffset: record.offset + 1n };
     },
   };
-  assert.equal(await findOffset(stubborn, topic, await log.partition(topic, 0), 3), 30n);
+  assert.equal(await findOffset(stubborn, topic, bounds(topic, 0), 3), 30n);
 });
 
 test('a log that gives nothing where there should be something is not asked for ever', async () => {
-  const { log } = logOf([{ step: 1_000, time: 1 }], 1);
+  const { topics } = logOf([{ step: 1_000, time: 1 }], 1);
   const mute = { read: async ({ offset }: { offset: bigint }) => ({ records: [], nextOffset: offset }) };
-  const bounds = await log.partition(topic, 0);
-  await assert.rejects(findOffset(mute, topic, bounds, 1), /seek to an offset instead/);
+  await assert.rejects(findOffset(mute, topic, topics.bounds(topic, 0), 1), /seek to an offset instead/);
 });
 
 test('an offset must be one that the partition holds, or its end', async () => {
-  const log = createFakeLog();
-  log.create(topic, 1);
-  for (let index = 0; index < 10; index += 1) log.append(topic, 0);
-  log.expire(topic, 0, 4n);
-  const bounds = await log.partition(topic, 0);
+  const topics = createMemoryLog();
+  topics.add(topic, 0, []);
+  for (let index = 0; index < 10; index += 1) topics.append(topic, 0);
+  topics.retainFrom(topic, 0, 4n);
+  const { log } = topics;
+  const bounds = topics.bounds(topic, 0);
   for (const offset of [4n, 10n]) {
     assert.equal(await offsetOf(log, topic, bounds, { kind: 'offset', offset }), offset);
   }

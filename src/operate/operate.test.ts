@@ -16,7 +16,7 @@ async function call(
 
 test('an operation is answered as JSON, with offsets as decimal strings', async () => {
   const world = createOperateWorld();
-  world.log.append('orders', 0, { offset: 9_007_199_254_740_993n });
+  world.topics.append('orders', 0, { offset: 9_007_199_254_740_993n });
   await world.checkpoint(0);
   const to = 'offset:9007199254740993';
   const body = { subscription: 'billing', topic: 'orders', partition: 0, to };
@@ -27,7 +27,7 @@ test('an operation is answered as JSON, with offsets as decimal strings', async 
 
 test('a whole replay, driven by its own answers, comes through as it would over HTTP', async () => {
   const world = createOperateWorld();
-  world.log.append('orders', 0);
+  world.topics.append('orders', 0);
   const body = { subscription: 'billing', url: 'https://example.com' };
   const parts = [{ partition: 0, nextOffset: '0', toOffset: '1' }];
   const { json } = await call(world, 'replay', { body: { ...body, continue: parts } });
@@ -181,7 +181,7 @@ for (const [text, offset] of [
     const world = createOperateWorld();
     const at = Date.UTC(2026, 0, 31);
     await world.checkpoint(0);
-    for (const age of [3, 2, 1, 0]) world.log.append('orders', 0, { timestampMs: BigInt(at - age) });
+    for (const age of [3, 2, 1, 0]) world.topics.append('orders', 0, { timestampMs: BigInt(at - age) });
     const { json } = await call(world, 'seek', {
       body: { subscription: 'billing', topic: 'orders', partition: 0, to: text },
     });

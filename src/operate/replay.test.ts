@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createOperateWorld, tryAgain } from '../../test/support/operate-world.ts';
+import type { RecordLog } from '../drain/ports.ts';
 import { SluiceError } from '../shared/error.ts';
 import { pause } from './endpoint-control.ts';
 import { replay } from './replay.ts';
@@ -17,7 +18,7 @@ const all: ReplayRequest = {
 function worldOf(...perPartition: readonly number[]) {
   const world = createOperateWorld();
   perPartition.forEach((count, partition) => {
-    for (let index = 0; index < count; index += 1) world.log.append('orders', partition);
+    for (let index = 0; index < count; index += 1) world.topics.append('orders', partition);
   });
   return world;
 }
@@ -76,8 +77,8 @@ test('a range is from an offset or a time up to, not including, another', async 
 });
 
 test('gaps are stepped over, and filtered records are counted', async () => {
-  const { options, elsewhere, log } = createOperateWorld();
-  for (const offset of [5n, 90n, 400n]) log.append('orders', 0, { offset });
+  const { options, elsewhere, topics } = createOperateWorld();
+  for (const offset of [5n, 90n, 400n]) topics.append('orders', 0, { offset });
   elsewhere.prepares = ({ offset }) => (offset === 90n ? 'filtered' : undefined);
   const outcome = await replay(options, all);
   assert.deepEqual([outcome.delivered, outcome.filtered, outcome.continue], [2, 1, []]);
@@ -118,11 +119,11 @@ test('a record that is not taken stops its partition there; the other partition 
 });
 
 test('a partition that cannot be read stops where it is, and says so; the other goes on', async () => {
-  const { options, log } = worldOf(5, 5);
+  const { options, topics } = worldOf(5, 5);
   const details = { code: 'kafka-rest.refused', message: 'offset 0 is out of range', retryable: false };
-  const read: typeof log.read = (position) =>
-    position.partition === 0 ? Promise.reject(new SluiceError(details)) : log.read(position);
-  const outcome = await replay({ ...options, log: { ...log, read } }, all);
+  const read: RecordLog['read'] = (position) =>
+    position.partition === 0 ? Promise.reject(new SluiceError(details)) : topics.log.read(position);
+  const outcome = await replay({ ...options, log: { ...topics.log, read } }, all);
   const error = 'kafka-rest.refused: offset 0 is out of range';
   assert.deepEqual(outcome.failures, [{ partition: 0, offset: '0', error }]);
   assert.deepEqual(outcome.continue, [{ partition: 0, nextOffset: '0', toOffset: '5' }]);
@@ -194,8 +195,9 @@ test('a private address that the subscription may reach, a replay may reach too'
 });
 
 test('a replay is no faster than the subscription may be, and goes on while its own endpoint is paused', async () => {
-  const { options, elsewhere, clock, log } = createOperateWorld({ ratePerSecond: 2 });
-  for (const partition of [0, 1]) for (let index = 0; index < 6; index += 1) log.append('orders', partition);
+  const { options, elsewhere, clock, topics } = createOperateWorld({ ratePerSecond: 2 });
+  for (const partition of [0, 1])
+    for (let index = 0; index < 6; index += 1) topics.append('orders', partition);
   await pause(options, { subscription: 'billing', why: 'maintenance' });
   const replaying = replay(options, all);
   const sent = [];
@@ -208,8 +210,9 @@ test('a replay is no faster than the subscription may be, and goes on while its 
 });
 
 test('a target that asks for a wait stops all partitions, and the answer says where and when to go on', async () => {
-  const { options, elsewhere, clock, log } = createOperateWorld({ connectionsMax: 1 });
-  for (const partition of [0, 1]) for (let index = 0; index < 6; index += 1) log.append('orders', partition);
+  const { options, elsewhere, clock, topics } = createOperateWorld({ connectionsMax: 1 });
+  for (const partition of [0, 1])
+    for (let index = 0; index < 6; index += 1) topics.append('orders', partition);
   elsewhere.answer = () => {
     if (elsewhere.requests.length < 3) return undefined;
     const waitUntilMs = clock.now() + 20_000;

@@ -11,7 +11,7 @@ const earliest = { kind: 'earliest' } as const;
 
 function worldOf(records: number) {
   const world = createOperateWorld();
-  for (let index = 0; index < records; index += 1) world.log.append('orders', 0);
+  for (let index = 0; index < records; index += 1) world.topics.append('orders', 0);
   return world;
 }
 
@@ -90,8 +90,8 @@ test('a seek that never wins gives up and says so', async () => {
 });
 
 test('without topic and partition it moves all, and begins those that were not begun', async () => {
-  const { options, log, checkpoint } = worldOf(4);
-  log.append('orders', 1);
+  const { options, topics, checkpoint } = worldOf(4);
+  topics.append('orders', 1);
   await checkpoint(0, { nextOffset: 2n });
   const { partitions } = await seek(options, { subscription, to: { kind: 'latest' } });
   assert.deepEqual(
@@ -104,9 +104,9 @@ test('without topic and partition it moves all, and begins those that were not b
 });
 
 test('a seek to a time goes to the first record that is not older', async () => {
-  const { options, log, checkpoint } = createOperateWorld();
+  const { options, topics, checkpoint } = createOperateWorld();
   await checkpoint(0);
-  for (const timestampMs of [1_000n, 2_000n, 2_000n, 3_000n]) log.append('orders', 0, { timestampMs });
+  for (const timestampMs of [1_000n, 2_000n, 2_000n, 3_000n]) topics.append('orders', 0, { timestampMs });
   const request = { subscription, topic: 'orders', partition: 0 };
   const { partitions } = await seek(options, { ...request, to: { kind: 'time', timeMs: 1_500 } });
   assert.deepEqual(

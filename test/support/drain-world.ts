@@ -1,8 +1,7 @@
-import assert from 'node:assert/strict';
 import type { Delivery } from '../../src/delivery/deliver.ts';
 import type { Verdict } from '../../src/delivery/verdict.ts';
 import { createDrain, type DrainLimits, type Subscription } from '../../src/drain/drain.ts';
-import type { CheckpointStore, ParkedStore, RecordLog } from '../../src/drain/ports.ts';
+import type { CheckpointStore, ParkedStore } from '../../src/drain/ports.ts';
 import type { DeadLetterStore } from '../../src/events/dead-letter.ts';
 import type { TopicRecord } from '../../src/events/record.ts';
 import { silentLog } from '../../src/shared/log.ts';
@@ -11,74 +10,7 @@ import { createMemoryCheckpointStore } from '../../src/storage/memory/checkpoint
 import { createMemoryDeadLetters } from '../../src/storage/memory/dead-letters.ts';
 import { createMemoryParkedStore } from '../../src/storage/memory/parked.ts';
 import { createManualClock } from './manual-clock.ts';
-
-/** Topics in memory: per partition its records, and the first that retention has left. */
-export function createMemoryLog() {
-  const partitions = new Map<string, { records: TopicRecord[]; earliest: bigint; end: bigint }>();
-  const calls: string[] = [];
-  const of = (topic: string, partition: number) => {
-    const found = partitions.get(`${topic}:${partition}`);
-    assert.ok(found, `no partition ${topic}:${partition}`);
-    return found;
-  };
-  const bounds = (topic: string, partition: number) => {
-    const { earliest, end } = of(topic, partition);
-    return { partition, earliestOffset: earliest, latestOffset: end };
-  };
-  const log: RecordLog = {
-    partitions: async (topic) => {
-      calls.push(`partitions ${topic}`);
-      const numbers = [...partitions.keys()].filter((name) => name.startsWith(`${topic}:`));
-      if (numbers.length === 0) return undefined;
-      return numbers.map((name) => bounds(topic, Number(name.split(':')[1])));
-    },
-    partition: async (topic, partition) =>
-      partitions.has(`${topic}:${partition}`) ? bounds(topic, partition) : undefined,
-    read: async ({ topic, partition, offset, count }) => {
-      calls.push(`read ${topic}:${partition}@${offset}`);
-      const { records, earliest } = of(topic, partition);
-      if (offset < earliest) throw new Error('offset out of range');
-      const found = records.filter((record) => record.offset >= offset).slice(0, count);
-      return { records: found, nextOffset: (found.at(-1)?.offset ?? offset - 1n) + 1n };
-    },
-  };
-  return {
-    log,
-    calls,
-    /** Sets a partition's records: offsets without a key, or `<offset>` and key such as `[3, 'a']`. */
-    add(
-      topic: string,
-      partition: number,
-      entries: readonly (number | readonly [number, string])[],
-      end?: number,
-    ) {
-      const records = entries.map((entry) => {
-        const [offset, key] = typeof entry === 'number' ? [entry, null] : entry;
-        return recordAt(topic, partition, BigInt(offset), key);
-      });
-      const last = records.at(-1)?.offset ?? -1n;
-      const earliest = partitions.get(`${topic}:${partition}`)?.earliest ?? 0n;
-      partitions.set(`${topic}:${partition}`, {
-        records,
-        earliest,
-        end: end === undefined ? last + 1n : BigInt(end),
-      });
-    },
-    /** Deletes a partition, as a topic does not have it that is made anew with fewer. */
-    remove(topic: string, partition: number) {
-      partitions.delete(`${topic}:${partition}`);
-    },
-    retainFrom(topic: string, partition: number, earliest: bigint) {
-      const found = of(topic, partition);
-      found.earliest = earliest;
-      found.records = found.records.filter(({ offset }) => offset >= earliest);
-    },
-  };
-}
-
-function recordAt(topic: string, partition: number, offset: bigint, key: string | null): TopicRecord {
-  return { topic, partition, offset, key, value: '{}', timestampMs: 0n };
-}
+import { createMemoryLog } from './memory-log.ts';
 
 /** What an attempt comes to; nothing said: done. */
 export type Answer = (

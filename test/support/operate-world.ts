@@ -2,7 +2,6 @@ import type { DeliverySettings, OpenDelivery } from '../../src/delivery/deliver.
 import type { Verdict } from '../../src/delivery/verdict.ts';
 import { begin, type Checkpoint } from '../../src/drain/checkpoint.ts';
 import type { EndpointLimits } from '../../src/drain/gate.ts';
-import type { PartitionBounds, RecordLog } from '../../src/drain/ports.ts';
 import type { TopicRecord } from '../../src/events/record.ts';
 import { createPace } from '../../src/operate/pace.ts';
 import type { OperateOptions } from '../../src/operate/ports.ts';
@@ -12,71 +11,7 @@ import { createMemoryCheckpointStore } from '../../src/storage/memory/checkpoint
 import { createMemoryDeadLetters } from '../../src/storage/memory/dead-letters.ts';
 import { createMemoryOutbox } from '../../src/storage/memory/outbox.ts';
 import { createManualClock } from './manual-clock.ts';
-
-type NewRecord = Partial<Omit<TopicRecord, 'topic' | 'partition'>>;
-
-/** A topic log of plain arrays. */
-export interface FakeLog extends RecordLog {
-  partition(topic: string, partition: number): Promise<PartitionBounds>;
-  /** Makes a topic of empty partitions. */
-  create(topic: string, partitionCount: number): void;
-  /** Appends a record; its offset may leave a gap. */
-  append(topic: string, partition: number, record?: NewRecord): TopicRecord;
-  /** Removes records below an offset, as retention does. */
-  expire(topic: string, partition: number, below: bigint): void;
-  /** Reads made so far. */
-  reads(): number;
-}
-
-/** Makes one without topics. */
-export function createFakeLog(): FakeLog {
-  interface Partition {
-    earliest: bigint;
-    end: bigint;
-    records: TopicRecord[];
-  }
-  const topics = new Map<string, Partition[]>();
-  let reads = 0;
-  const at = (topic: string, partition: number): Partition => {
-    const found = topics.get(topic)?.[partition];
-    if (found === undefined) throw new Error(`no partition ${topic}:${partition}`);
-    return found;
-  };
-  const bounds = ({ earliest, end }: Partition, partition: number) => ({
-    partition,
-    earliestOffset: earliest,
-    latestOffset: end,
-  });
-  return {
-    create: (topic, partitionCount) => {
-      const empty = () => ({ earliest: 0n, end: 0n, records: [] });
-      topics.set(topic, Array.from({ length: partitionCount }, empty));
-    },
-    append: (topic, partition, given = {}) => {
-      const held = at(topic, partition);
-      const offset = given.offset ?? held.end;
-      const record = { key: null, value: '{}', timestampMs: offset, ...given, topic, partition, offset };
-      held.records.push(record);
-      held.end = offset + 1n;
-      return record;
-    },
-    expire: (topic, partition, below) => {
-      const held = at(topic, partition);
-      held.earliest = below;
-      held.records = held.records.filter(({ offset }) => offset >= below);
-    },
-    reads: () => reads,
-    partitions: async (topic) => topics.get(topic)?.map(bounds),
-    partition: async (topic, partition) => bounds(at(topic, partition), partition),
-    read: async ({ topic, partition, offset, count }) => {
-      reads += 1;
-      const records = at(topic, partition)
-        .records.filter((record) => record.offset >= offset)
-        .slice(0, count);
-      return { records, nextOffset: (records.at(-1)?.offset ?? offset - 1n) + 1n };
-    },
-  };
-}
+import { createMemoryLog } from './memory-log.ts';
 
 /** A delivery that keeps what it is given and answers as told; without a script, 200 to everything. */
 export interface FakeDelivery extends OpenDelivery {
@@ -143,8 +78,8 @@ const breaker = { failureRatio: 0.5, attemptsMin: 20, openMs: 30_000, openMsMax:
 /** What operations work on, in memory: the topic `orders` of two partitions, read by the subscription `billing`. */
 export function createOperateWorld(limits: Partial<EndpointLimits> = {}) {
   const clock = createManualClock();
-  const log = createFakeLog();
-  log.create('orders', 2);
+  const topics = createMemoryLog();
+  for (const partition of [0, 1]) topics.add('orders', partition, []);
   const delivery = createFakeDelivery(clock.now);
   const elsewhere = createFakeDelivery(clock.now, 3);
   const produced: string[] = [];
@@ -161,7 +96,7 @@ export function createOperateWorld(limits: Partial<EndpointLimits> = {}) {
         },
       ],
     ]),
-    log,
+    log: topics.log,
     checkpoints: createMemoryCheckpointStore(),
     deadLetters: createMemoryDeadLetters(),
     outbox: createMemoryOutbox(),
@@ -181,7 +116,7 @@ export function createOperateWorld(limits: Partial<EndpointLimits> = {}) {
   return {
     options,
     clock,
-    log,
+    topics,
     delivery,
     elsewhere,
     produced,
