@@ -18,6 +18,7 @@ const partition = {
   partition: 0,
   nextOffset: '5',
   endOffset: '1205',
+  missing: false,
   lagRecords: 1_200,
   lagMs: 95_000,
   perMinute: 60,
@@ -73,6 +74,16 @@ Outbox: orders 3 records (no answer)
 
 Could not be looked at: topic x: no such topic`,
   );
+});
+
+test('status says which partitions Kafka does not show', async (t) => {
+  const quiet = { lagMs: null, perMinute: null, retry: null, loss: null, gaps: [], lease: null };
+  const gone = { ...partition, ...quiet, partition: 3, missing: true };
+  const app = await openTestApp(t, {
+    status: [{ body: { ...status, subscriptions: [{ ...status.subscriptions[0], partitions: [gone] }] } }],
+  });
+  const { out } = await app.run(['status']);
+  assert.match(out, /orders:3 +5 +1205 +1,200 +- +2 +- +missing: Kafka does not show it; parked: next/);
 });
 
 test('with --json a command prints one document', async (t) => {

@@ -83,9 +83,11 @@ function partitionRow(partition: PartitionStatus, at: string): string[] {
   ];
 }
 
-function nowText({ nextOffset, retry, loss, lease, parked }: PartitionStatus, at: string): string {
+function nowText(partition: PartitionStatus, at: string): string {
+  const { nextOffset, missing, retry, loss, lease, parked } = partition;
   if (nextOffset === null) return 'not begun';
   const says = [];
+  if (missing) says.push('missing: Kafka does not show it');
   if (retry !== null) {
     const since = retry.since === null ? '' : ` since ${relative(retry.since, at)}`;
     says.push(`waits${since}, ${attemptText(retry.nextAttempt, at)}: ${retry.error}`);

@@ -99,10 +99,10 @@ export interface Gap {
 }
 
 /**
- * `retention` took the records; the topic was deleted and `recreated`; or the offsets are `empty`: asked twice, the log
- * gave no record there, though it gave one further on.
+ * `retention` took the records; the topic was deleted and `recreated`; the offsets are `empty`: asked twice, the log gave
+ * no record there, though it gave one further on; or the partition is `gone`, and an operator gave it up.
  */
-export type GapCause = 'retention' | 'recreated' | 'empty';
+export type GapCause = 'retention' | 'recreated' | 'empty' | 'gone';
 
 /** A checkpoint keeps this many gaps; at the bound the two oldest are joined, so that none goes unshown. */
 export const gapsMax = 50;

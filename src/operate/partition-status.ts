@@ -9,8 +9,10 @@ export interface PartitionStatus {
   readonly partition: number;
   /** Every record below is finished; null when the subscription has not begun the partition. */
   readonly nextOffset: string | null;
-  /** The next offset to be written. */
+  /** The next offset to be written; as it was last seen where the partition is missing. */
   readonly endOffset: string | null;
+  /** Kafka does not show the partition, or its topic; what is parked of it is delivered all the same. */
+  readonly missing: boolean;
   /** Offsets between the two that are not finished; some of them may hold no record. */
   readonly lagRecords: number;
   /** How old the record at `nextOffset` is; null when none waits there, or it could not be read. */
@@ -49,12 +51,13 @@ export async function viewPartition(
     readonly topic: string;
     readonly partition: number;
     readonly checkpoint: Checkpoint | undefined;
-    /** Undefined when the log did not tell. */
+    /** Undefined when the partition is missing, or the log did not tell. */
     readonly bounds: PartitionBounds | undefined;
+    readonly missing: boolean;
   },
   noting: (what: string, work: () => Promise<void>) => Promise<void>,
 ): Promise<PartitionStatus> {
-  const { subscription, topic, partition, checkpoint, bounds } = place;
+  const { subscription, topic, partition, checkpoint, bounds, missing } = place;
   const endOffset = bounds?.latestOffset ?? checkpoint?.endOffset;
   const lagRecords = lagOf(checkpoint, endOffset);
   let lagMs: number | null = null;
@@ -68,6 +71,7 @@ export async function viewPartition(
     partition,
     nextOffset: checkpoint?.nextOffset.toString() ?? null,
     endOffset: endOffset?.toString() ?? null,
+    missing,
     lagRecords,
     lagMs,
     ...viewCheckpoint(options, checkpoint),

@@ -13,7 +13,7 @@ export const problem = problemsOf({
   'not-begun': { title: 'The subscription has not begun the partition', status: 409 },
   'made-anew': { title: 'Records of the former topic are still parked', status: 409 },
   'endpoint-stopped': { title: 'No letter can be tried now', status: 409 },
-  contended: { title: 'Somebody else kept writing', status: 409 },
+  contended: { title: 'Somebody else is at work there', status: 409 },
   unavailable: { title: 'Something the operation needs cannot be reached', status: 503 },
 });
 

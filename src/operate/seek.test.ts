@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createDrainWorld } from '../../test/support/drain-world.ts';
 import { createOperateWorld } from '../../test/support/operate-world.ts';
-import { claim, isFree } from '../drain/checkpoint.ts';
+import { type Checkpoint, claim, isFree } from '../drain/checkpoint.ts';
 import type { CheckpointStore } from '../drain/ports.ts';
+import { silentLog } from '../shared/log.ts';
 import { seek } from './seek.ts';
 
 const place = { subscription: 'billing', topic: 'orders', partition: 0 };
@@ -121,6 +123,94 @@ test('in a topic that was made anew nothing is moved while records of the former
   const request = { subscription, topic: 'orders', partition: 0, to: earliest };
   await assert.rejects(seek(options, request), /orders:0 was made anew, and 2 of its former records/);
   assert.equal((await options.checkpoints.read(place))?.checkpoint.nextOffset, 12n);
+});
+
+test('a topic that was made anew is not sought in while a walk may park records of the former one', async () => {
+  const { options, checkpoint } = worldOf(4);
+  await checkpoint(0, { nextOffset: 12n, lease: { owner: 'walk', expiresAtMs: 0 } });
+  await assert.rejects(seek(options, { subscription, to: earliest }), /orders:0 was made anew, and a walk/);
+});
+
+/** `billing` stands in a partition that Kafka does not show any more. */
+async function worldWithGone(changes: Partial<Checkpoint> = {}) {
+  const world = worldOf(4);
+  await world.checkpoint(0, { nextOffset: 2n, endOffset: 4n });
+  await world.checkpoint(1, { nextOffset: 3n, endOffset: 5n, epoch: 7, ...changes });
+  world.topics.remove('orders', 1);
+  return world;
+}
+const gone = { subscription, topic: 'orders', partition: 1 };
+
+test('a partition that is gone is given up by a seek to earliest: what was not delivered becomes a gap', async () => {
+  const { options, clock } = await worldWithGone();
+  const { partitions } = await seek(options, { ...gone, to: earliest });
+  const givenUp = { topic: 'orders', partition: 1, before: '3', now: '0', endOffset: '0', parked: 0 };
+  assert.deepEqual(partitions, [givenUp]);
+  const stored = async () => (await options.checkpoints.read(gone))?.checkpoint;
+  const gap = { fromOffset: 3n, toOffset: 5n, atMs: clock.now(), cause: 'gone' };
+  const { nextOffset, endOffset, epoch, gaps } = (await stored()) ?? assert.fail('it was deleted');
+  assert.deepEqual([nextOffset, endOffset, epoch, gaps], [0n, 0n, 7, [gap]]);
+  await seek(options, { ...gone, to: earliest });
+  assert.deepEqual((await stored())?.gaps, [gap], 'once');
+});
+
+test('so is one of a topic that is gone as a whole', async () => {
+  const { options, topics } = await worldWithGone();
+  topics.remove('orders', 0);
+  await seek(options, { ...gone, to: earliest });
+  assert.equal((await options.checkpoints.read(gone))?.checkpoint.nextOffset, 0n);
+});
+
+for (const [what, changes, to, message] of [
+  [
+    'by another position',
+    {},
+    { kind: 'latest' },
+    /does not show orders:1; only a seek to earliest gives it up/,
+  ],
+  ['while records are parked', { parked: { count: 2, nextAttemptMs: 9 } }, earliest, /gone, and 2 of its/],
+  ['while it is walked', { lease: { owner: 'w', expiresAtMs: 9 } }, earliest, /gone, and a walk .* next run/],
+] as const) {
+  test(`a partition that is gone is not given up ${what}`, async () => {
+    const { options } = await worldWithGone(changes);
+    await assert.rejects(seek(options, { ...gone, to }), message);
+    assert.equal((await options.checkpoints.read(gone))?.checkpoint.nextOffset, 3n);
+  });
+}
+
+test('a seek in all partitions leaves one that is gone as it is', async () => {
+  const { options } = await worldWithGone();
+  const { partitions } = await seek(options, { subscription, to: earliest });
+  assert.deepEqual(
+    partitions.map(({ partition }) => partition),
+    [0],
+  );
+  assert.equal((await options.checkpoints.read(gone))?.checkpoint.nextOffset, 3n);
+});
+
+test('the drain warns of a partition that is gone until it is given up, and reads all of it if it comes back', async () => {
+  const warned: string[] = [];
+  const report = { ...silentLog, warn: (event: string) => warned.push(event) };
+  const drain = createDrainWorld({ report, subscription: { start: 'latest' } });
+  for (const partition of [0, 1]) drain.topics.add('orders', partition, [0, 1, 2]);
+  await drain.run();
+  drain.topics.remove('orders', 1);
+  await drain.run();
+  assert.deepEqual(warned, ['drain.partitions-missing']);
+  const { options } = createOperateWorld();
+  const audit = options.subscriptions.get('billing') ?? assert.fail();
+  const subscriptions = new Map([['audit', audit]]);
+  const { topics, checkpoints } = drain;
+  await seek(
+    { ...options, subscriptions, log: topics.log, checkpoints },
+    { ...gone, subscription: 'audit', to: earliest },
+  );
+  assert.deepEqual((await drain.position(1))?.gaps, [], 'all of it was delivered');
+  await drain.run();
+  assert.deepEqual(warned, ['drain.partitions-missing']);
+  drain.topics.add('orders', 1, [0, 1, 2, 3]);
+  await drain.run();
+  assert.deepEqual(drain.delivered, ['1@0', '1@1', '1@2', '1@3']);
 });
 
 test('a target that one partition does not hold moves none', async () => {

@@ -1,4 +1,4 @@
-import { begin, seek as sought } from '../drain/checkpoint.ts';
+import { begin, type Checkpoint, seek as sought, withGap } from '../drain/checkpoint.ts';
 import type { PartitionBounds } from '../drain/ports.ts';
 import { forEachLimited } from '../shared/concurrency.ts';
 import { offsetOf } from './find-offset.ts';
@@ -26,13 +26,19 @@ export interface SoughtPartition {
 
 interface Target {
   readonly topic: string;
+  /** Of a partition that is gone: empty. */
   readonly bounds: PartitionBounds;
   readonly offset: bigint;
+  readonly gone: boolean;
 }
 
 /**
  * Moves checkpoints, back or forth. Every target is found before the first is written, so that a wrong one moves
  * nothing. A walk under way loses its lease to the write and stops; what it had in flight may be delivered again.
+ *
+ * One partition that Kafka does not show can be given up, by a seek to `earliest`: what was not delivered becomes a
+ * gap, and it is read from its first record on should it come back. Its checkpoint stays, so that nothing begins it at
+ * `latest` then, and no claim is older than those before.
  */
 export async function seek(
   options: OperateOptions,
@@ -40,22 +46,50 @@ export async function seek(
 ): Promise<{ readonly subscription: string; readonly partitions: readonly SoughtPartition[] }> {
   const subscription = subscriptionNamed(options, request.subscription);
   if (request.topic !== undefined) requireTopic(request.subscription, subscription, request.topic);
-  const targets: Target[] = [];
-  for (const topic of request.topic === undefined ? subscription.topics : [request.topic]) {
-    const all = await boundsOf(options.log, topic, request.partition);
-    await forEachLimited(all, partitionsMax, async (bounds) => {
-      targets.push({ topic, bounds, offset: await offsetOf(options.log, topic, bounds, request.to) });
-    });
-  }
+  const gone = await goneTarget(options, request);
+  const topics = request.topic === undefined ? subscription.topics : [request.topic];
+  const targets = gone === undefined ? await targetsIn(options, topics, request) : [gone];
   await requireBegun(options, request);
-  await forEachLimited(targets, partitionsMax, (target) =>
-    requireNoneParkedBefore(options, request.subscription, target),
-  );
+  await forEachLimited(targets, partitionsMax, async (target) => {
+    const { topic, bounds } = target;
+    const place = { subscription: request.subscription, topic, partition: bounds.partition };
+    requireNoneParkedBefore((await options.checkpoints.read(place))?.checkpoint, target);
+  });
   const partitions: SoughtPartition[] = [];
   await forEachLimited(targets, partitionsMax, async (target) => {
     partitions.push(await move(options, request.subscription, target));
   });
   return { subscription: request.subscription, partitions: partitions.sort(byPlace) };
+}
+
+async function targetsIn(
+  { log }: OperateOptions,
+  topics: readonly string[],
+  { partition, to }: SeekRequest,
+): Promise<readonly Target[]> {
+  const targets: Target[] = [];
+  for (const topic of topics) {
+    await forEachLimited(await boundsOf(log, topic, partition), partitionsMax, async (bounds) => {
+      targets.push({ topic, bounds, offset: await offsetOf(log, topic, bounds, to), gone: false });
+    });
+  }
+  return targets;
+}
+
+/** The one partition that is asked for, if the subscription stands in it and Kafka does not show it. */
+async function goneTarget(
+  { log, checkpoints }: OperateOptions,
+  { subscription, topic, partition, to }: SeekRequest,
+): Promise<Target | undefined> {
+  if (topic === undefined || partition === undefined) return undefined;
+  if ((await log.partitions(topic))?.some((bounds) => bounds.partition === partition)) return undefined;
+  if ((await checkpoints.read({ subscription, topic, partition })) === undefined) return undefined;
+  if (to.kind !== 'earliest') {
+    const message = `Kafka does not show ${topic}:${partition}; only a seek to earliest gives it up, and reads it from its first record on should it come back`;
+    throw new OperateError('unknown-partition', message);
+  }
+  const bounds = { partition, earliestOffset: 0n, latestOffset: 0n };
+  return { topic, bounds, offset: bounds.earliestOffset, gone: true };
 }
 
 /**
@@ -71,35 +105,40 @@ async function requireBegun({ checkpoints }: OperateOptions, request: SeekReques
 }
 
 /**
- * Of a topic that was made anew, records can be parked from before. Their offsets come again in the new one, where a
- * walk would take the new records for the parked ones and pass them.
+ * Of a topic that was made anew, or is gone, records can be parked from before. Their offsets come again in the new
+ * one, where a walk would take the new records for the parked ones and pass them.
  */
-async function requireNoneParkedBefore(
-  { checkpoints }: OperateOptions,
-  subscription: string,
-  { topic, bounds }: Target,
-): Promise<void> {
+function requireNoneParkedBefore(checkpoint: Checkpoint | undefined, { topic, bounds, gone }: Target): void {
+  if (checkpoint === undefined) return;
+  const { nextOffset, parked, loss, lease } = checkpoint;
   const { partition, latestOffset } = bounds;
-  const checkpoint = (await checkpoints.read({ subscription, topic, partition }))?.checkpoint;
-  if (checkpoint === undefined || checkpoint.parked.count === 0) return;
-  if (checkpoint.loss?.cause !== 'recreated' && latestOffset >= checkpoint.nextOffset) return;
-  const message = `${topic}:${partition} was made anew, and ${checkpoint.parked.count} of its former records are still parked; seek once they are delivered or given up`;
-  throw new OperateError('made-anew', message);
+  if (!gone && loss?.cause !== 'recreated' && latestOffset >= nextOffset) return;
+  const what = `${topic}:${partition} ${gone ? 'is gone' : 'was made anew'}`;
+  if (parked.count > 0) {
+    const message = `${what}, and ${parked.count} of its former records are still parked; seek once they are delivered or given up`;
+    throw new OperateError('made-anew', message);
+  }
+  // Whoever has the lease may have parked more than the checkpoint tells.
+  if (lease === null) return;
+  const message = `${what}, and a walk that may park some of its former records has not ended; ask again after the next run of the drain`;
+  throw new OperateError('contended', message);
 }
 
 async function move(
-  { checkpoints, report }: OperateOptions,
+  { checkpoints, clock, report }: OperateOptions,
   subscription: string,
-  { topic, bounds, offset }: Target,
+  target: Target,
 ): Promise<SoughtPartition> {
-  const { partition, latestOffset: endOffset } = bounds;
+  const { topic, offset } = target;
+  const { partition, latestOffset: endOffset } = target.bounds;
   const place = { subscription, topic, partition };
   for (let writes = 0; writes < writesMax; writes += 1) {
     const stored = await checkpoints.read(place);
+    requireNoneParkedBefore(stored?.checkpoint, target);
     const written =
       stored === undefined
         ? await checkpoints.create(begin(place, { nextOffset: offset, endOffset }))
-        : await checkpoints.replace({ ...sought(stored.checkpoint, offset), endOffset }, stored.version);
+        : await checkpoints.replace(moved(stored.checkpoint, target, clock.now()), stored.version);
     if (written === undefined) continue;
     const before = stored?.checkpoint.nextOffset;
     report.warn('operate.seek', { ...place, before, now: offset });
@@ -114,6 +153,16 @@ async function move(
   }
   const message = `the checkpoint of ${topic}:${partition} was written by others ${writesMax} times; ask again`;
   throw new OperateError('contended', message);
+}
+
+function moved(checkpoint: Checkpoint, { bounds, offset, gone }: Target, atMs: number): Checkpoint {
+  const { nextOffset, endOffset, gaps } = checkpoint;
+  const lost = { fromOffset: nextOffset, toOffset: endOffset, atMs, cause: 'gone' } as const;
+  return {
+    ...sought(checkpoint, offset),
+    endOffset: bounds.latestOffset,
+    gaps: gone && nextOffset < endOffset ? withGap(gaps, lost) : gaps,
+  };
 }
 
 function byPlace(one: SoughtPartition, two: SoughtPartition): number {

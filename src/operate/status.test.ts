@@ -30,6 +30,7 @@ test('a partition shows how far behind it is, why it waits, and who walks it', a
     partition: 0,
     nextOffset: '5',
     endOffset: '20',
+    missing: false,
     lagRecords: 12,
     lagMs: 90_000 - 5,
     perMinute: null,
@@ -131,6 +132,30 @@ test('the outbox shows what waits by topic, and why', async () => {
   ]);
 });
 
+test('a partition that Kafka does not show is missing, and goes on showing what it holds', async () => {
+  const { options, topics, checkpoint } = createOperateWorld();
+  const parked = { count: 2, nextAttemptMs: 1_000 };
+  await checkpoint(0);
+  await checkpoint(1, { nextOffset: 5n, endOffset: 9n, parked });
+  const look = async () => {
+    const { subscriptions, problems } = await readStatus(options);
+    const seen = subscriptions[0]?.partitions.map(({ missing, lagRecords }) => [missing, lagRecords]);
+    return [seen, problems];
+  };
+  topics.remove('orders', 1);
+  const one = [
+    [false, 0],
+    [true, 4],
+  ];
+  assert.deepEqual(await look(), [one, []]);
+  topics.remove('orders', 0);
+  const both = [
+    [true, 0],
+    [true, 4],
+  ];
+  assert.deepEqual(await look(), [both, ['topic orders: Kafka has no such topic (yet)']]);
+});
+
 test('what cannot be looked at is a problem of its own, and the rest is shown', async () => {
   const { options, topics, checkpoint } = createOperateWorld();
   await checkpoint(0, { nextOffset: 5n, endOffset: 9n });
@@ -143,6 +168,7 @@ test('what cannot be looked at is a problem of its own, and the rest is shown', 
     outbox: { ...options.outbox, topics: away },
   });
   assert.deepEqual(status.problems, ['topic orders: Error: no answer', 'outbox: Error: no answer']);
-  assert.deepEqual(status.subscriptions[0]?.partitions[0]?.lagRecords, 4);
+  const [unknown] = status.subscriptions[0]?.partitions ?? [];
+  assert.deepEqual([unknown?.lagRecords, unknown?.missing], [4, false], 'nobody knows whether it is missing');
   assert.deepEqual([status.deadLetters, status.outbox], [[], null], 'nothing there, and nothing known');
 });

@@ -55,6 +55,7 @@ const countedLettersMax = 1_000;
 /** Each is up to 900 kB, and read whole. */
 const countedBatchesMax = 8;
 
+/** Undefined: Kafka has no such topic. A topic of which nobody knows is left out. */
 type Topics = ReadonlyMap<string, readonly PartitionBounds[] | undefined>;
 type Problems = (what: string, work: () => Promise<void>) => Promise<void>;
 
@@ -72,6 +73,9 @@ export async function readStatus(options: OperateOptions): Promise<Status> {
     }
   };
   const topics = await readTopics(options, noting);
+  for (const [topic, partitions] of topics) {
+    if (partitions === undefined) problems.push(`topic ${topic}: Kafka has no such topic (yet)`);
+  }
   const subscriptions: SubscriptionStatus[] = [];
   await forEachLimited([...options.subscriptions.keys()], callsMax, (name) =>
     noting(`subscription ${name}`, async () => {
@@ -101,9 +105,7 @@ async function readTopics({ subscriptions, log }: OperateOptions, noting: Proble
   const bounds = new Map<string, readonly PartitionBounds[] | undefined>();
   await forEachLimited([...names], callsMax, (topic) =>
     noting(`topic ${topic}`, async () => {
-      const partitions = await log.partitions(topic);
-      if (partitions === undefined) throw new Error('Kafka has no such topic (yet)');
-      bounds.set(topic, partitions);
+      bounds.set(topic, await log.partitions(topic));
     }),
   );
   return bounds;
@@ -121,7 +123,8 @@ async function readSubscription(
   for (const topic of read) {
     const known = checkpoints.map(({ checkpoint }) => checkpoint).filter((one) => one.topic === topic);
     await forEachLimited(placesOf(known, topics.get(topic)), callsMax, async (place) => {
-      partitions.push(await viewPartition(options, { subscription: name, topic, ...place }, noting));
+      const missing = topics.has(topic) && place.bounds === undefined;
+      partitions.push(await viewPartition(options, { subscription: name, topic, missing, ...place }, noting));
     });
   }
   const rank = ({ topic, partition }: PartitionStatus) => read.indexOf(topic) * 1e6 + partition;

@@ -29,7 +29,10 @@ const full: Checkpoint = {
   },
   parked: { count: 3, nextAttemptMs: 1_795_000_000_789.25 },
   loss: { cause: 'recreated', sinceMs: 1_795_000_000_321, halted: true },
-  gaps: [{ fromOffset: 0n, toOffset: 9007199254740993n, atMs: 1_795_000_000_000, cause: 'empty' }],
+  gaps: (['retention', 'empty', 'recreated', 'gone'] as const).map((cause) => ({
+    ...{ fromOffset: 0n, toOffset: 9007199254740993n, atMs: 1_795_000_000_000 },
+    cause,
+  })),
 };
 
 const place = { subscription: 'audit', topic: 'orders.v1', partition: 3 };

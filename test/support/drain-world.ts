@@ -4,7 +4,7 @@ import { createDrain, type DrainLimits, type Subscription } from '../../src/drai
 import type { CheckpointStore, ParkedStore } from '../../src/drain/ports.ts';
 import type { DeadLetterStore } from '../../src/events/dead-letter.ts';
 import type { TopicRecord } from '../../src/events/record.ts';
-import { silentLog } from '../../src/shared/log.ts';
+import { type Log, silentLog } from '../../src/shared/log.ts';
 import { silentTelemetry } from '../../src/shared/telemetry.ts';
 import { createMemoryCheckpointStore } from '../../src/storage/memory/checkpoint-store.ts';
 import { createMemoryDeadLetters } from '../../src/storage/memory/dead-letters.ts';
@@ -29,6 +29,7 @@ export interface WorldOptions {
   readonly checkpoints?: CheckpointStore;
   readonly parked?: ParkedStore;
   readonly deadLetters?: DeadLetterStore;
+  readonly report?: Log;
 }
 
 /** The bounds of a run in the world. */
@@ -104,7 +105,7 @@ export function createDrainWorld(options: WorldOptions = {}) {
   let drain = instance();
   const context = () => {
     runs += 1;
-    return { owner: `run-${runs}`, report: silentLog };
+    return { owner: `run-${runs}`, report: options.report ?? silentLog };
   };
 
   return {

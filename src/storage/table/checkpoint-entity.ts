@@ -8,6 +8,7 @@ const gapCauses = {
   retention: 'retention',
   empty: 'empty',
   recreated: 'recreated',
+  gone: 'gone',
 } as const satisfies Record<GapCause, GapCause>;
 
 const offset = z.string().regex(/^\d+$/).transform(BigInt);
