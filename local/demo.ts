@@ -4,6 +4,7 @@ import { systemClock } from '../src/shared/clock.ts';
 import { forEachLimited } from '../src/shared/concurrency.ts';
 import { describeError } from '../src/shared/error.ts';
 import { createHttpPool, type HttpSend } from '../src/shared/http.ts';
+import { runProgram } from './program.ts';
 import {
   githubDeliveries,
   orders,
@@ -150,7 +151,20 @@ function disposable<T extends { close(): Promise<void> }>(part: T): T & AsyncDis
   return Object.assign(part, { [Symbol.asyncDispose]: () => part.close() });
 }
 
-process.exitCode = await main().catch((error: unknown) => {
-  console.error(`The demonstration could not run: ${describeError(error)}`);
-  return 1;
+const usage = `Starts the whole stack on free ports, sends real events through every kind of trigger, waits for each where it
+should arrive, and ends with one line of JSON.
+
+Usage: npm run demo
+
+  --help  print this
+
+Exit code: 0 when every event has arrived, 1 when one is missing or the stack could not run, 2 when the command line
+is wrong.
+`;
+
+await runProgram({
+  usage,
+  options: {},
+  main,
+  failure: (error) => `The demonstration could not run: ${describeError(error)}`,
 });

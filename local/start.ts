@@ -1,14 +1,14 @@
 import { once } from 'node:events';
 import { copyFileSync, existsSync, readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { parseConfig } from '../src/config/load.ts';
 import type { Checkpoint } from '../src/drain/checkpoint.ts';
 import type { CheckpointStore } from '../src/drain/ports.ts';
 import { systemClock } from '../src/shared/clock.ts';
-import { describeError, SluiceError } from '../src/shared/error.ts';
+import { describeError } from '../src/shared/error.ts';
 import { createHttpPool } from '../src/shared/http.ts';
 import { createTableCheckpointStore } from '../src/storage/table/checkpoint-store.ts';
 import { openTable } from '../src/storage/table/open-table.ts';
+import { runProgram } from './program.ts';
 import { githubDeliveries, orders, type SampleEvent, storageEvents } from './sample-events.ts';
 import { sendSample } from './send-sample.ts';
 import { type Cloud, startCloud, usualPorts } from './stack.ts';
@@ -18,13 +18,11 @@ const stateDir = '.local';
 const sendEveryMs = 2_000;
 const showCheckpointsEveryMs = 10_000;
 const sampleSize = 50;
+/** Why everything stops, when it is not because of a signal. */
+const hostEnded = 'the Functions host has ended';
 
-/**
- * The local stack, kept up and shown living until Ctrl-C. With `--no-host` the Functions host is left out, for
- * Core Tools to take its place.
- */
-async function main(): Promise<void> {
-  const options = readOptions();
+/** The local stack, kept up and shown living until Ctrl-C. Exit code 1 when its host ends by itself. */
+async function main({ 'no-host': noHost = false }: { readonly 'no-host'?: boolean }): Promise<number> {
   if (!existsSync('local.settings.json')) copyFileSync('local.settings.example.json', 'local.settings.json');
   const stopping = new AbortController();
   // Ctrl-C under npm comes twice, from the terminal and from npm; the second must not cut the closing short.
@@ -35,12 +33,10 @@ async function main(): Promise<void> {
   const cloud = await startCloud({ dir: stateDir, durable: true, ports: usualPorts });
   try {
     cloud.sink.onDelivery(printDelivery);
-    const hostUrl = options['no-host']
-      ? `http://localhost:${usualPorts.host}`
-      : await startWatchedHost(cloud, stopping);
+    const hostUrl = noHost ? `http://localhost:${usualPorts.host}` : await startWatchedHost(cloud, stopping);
     printWelcome(cloud, hostUrl);
     await Promise.all([
-      options['no-host'] ? undefined : sendSamples(hostUrl, stopping.signal),
+      noHost ? undefined : sendSamples(hostUrl, stopping.signal),
       showCheckpoints(cloud, stopping.signal),
       stopped,
     ]);
@@ -52,15 +48,7 @@ async function main(): Promise<void> {
     await cloud.close();
   }
   print('Stopped. Everything is kept in .local; npm run reset removes it.');
-}
-
-function readOptions() {
-  try {
-    return parseArgs({ options: { 'no-host': { type: 'boolean', default: false } } }).values;
-  } catch (error) {
-    const message = `${error instanceof Error ? error.message : error}; the only option is --no-host`;
-    throw new SluiceError({ code: 'local.options', message, retryable: false });
-  }
+  return stopping.signal.reason === hostEnded ? 1 : 0;
 }
 
 /** Starts the Functions host; should it end by itself, everything ends with it. */
@@ -69,8 +57,7 @@ async function startWatchedHost(cloud: Cloud, stopping: AbortController): Promis
   host.exited.then((code) => {
     if (stopping.signal.aborted) return;
     print(`The Functions host has ended (exit code ${code}).`);
-    process.exitCode = 1;
-    stopping.abort();
+    stopping.abort(hostEnded);
   });
   return host.url;
 }
@@ -201,9 +188,23 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-await main().catch((error: unknown) => {
-  const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
-  const advice = taken ? ' Another stack may be running; stop it first.' : '';
-  process.stderr.write(`The local stack could not run: ${describeError(error)}.${advice}\n`);
-  process.exitCode = 1;
+const usage = `Runs the whole bridge on this machine, sends it samples and shows what becomes of them, until Ctrl-C.
+
+Usage: npm start [-- --no-host]
+
+  --no-host  leave the Functions host out: Core Tools take its place
+  --help     print this
+
+Exit code: 0 when it was stopped, 1 when it could not run or its host has ended, 2 when the command line is wrong.
+`;
+
+await runProgram({
+  usage,
+  options: { 'no-host': { type: 'boolean' } },
+  main,
+  failure: (error) => {
+    const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+    const advice = taken ? ' Another stack may be running; stop it first.' : '';
+    return `The local stack could not run: ${describeError(error)}.${advice}`;
+  },
 });
