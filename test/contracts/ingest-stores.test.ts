@@ -86,6 +86,29 @@ test('table stores: an account that is away is told of, and nothing counts as st
   }
 });
 
+test('table stores: a row that nobody can read is named', async () => {
+  const table = await newTable();
+  const outbox = createTableOutbox(table, randomUUID());
+  await outbox.add('orders', [{ value: 1 }], 1);
+  const [batch] = await outbox.list('orders', 1);
+  await table.upsertEntity({ partitionKey: 'orders', rowKey: batch?.id ?? '', data0: 'no gzip' }, 'Merge');
+  await table.upsertEntity({ partitionKey: ':topics', rowKey: 'orders', owner: 7 }, 'Merge');
+  const receipts = createTableReceipts(table);
+  await receipts.save('github', 'e1', { outcome: 1, expiresAtMs: 2 }, 1);
+  for await (const { partitionKey = '', rowKey = '' } of table.listEntities()) {
+    if (partitionKey === 'github')
+      await table.upsertEntity({ partitionKey, rowKey, expires: 'soon' }, 'Merge');
+  }
+  const named = (entity: string) => ({
+    code: 'storage.unreadable',
+    message: new RegExp(`the entity ${entity}.* of the table .* cannot be read; mend or delete it`),
+  });
+  await assert.rejects(outbox.list('orders', 1), named(`orders / ${batch?.id}`));
+  await assert.rejects(outbox.readLease('orders'), named(':topics / orders'));
+  await assert.rejects(receipts.find('github', 'e1', 1), named('github / '));
+  await assert.rejects(receipts.save('github', 'e1', { outcome: 2, expiresAtMs: 2 }, 1), named('github / '));
+});
+
 test('table outbox: an answer that does not confirm every batch is no success', async () => {
   const table = await newTable();
   table.submitTransaction = async () => ({

@@ -281,6 +281,11 @@ test('table: a row that nobody can read is named', async () => {
     code: 'storage.unreadable',
     message: /the entity audit:orders:3 \/ 0000000000000000007 of the table/,
   });
+  await table.upsertEntity({ partitionKey: 'audit:orders:3', rowKey: 'fence', writes: 'x' }, 'Merge');
+  await assert.rejects(store.open(place, 1), {
+    code: 'storage.unreadable',
+    message: /the entity audit:orders:3 \/ fence of the table/,
+  });
 });
 
 test('table: an account that is away is told of', async () => {

@@ -1,7 +1,7 @@
 import type { TableClient, TransactionAction } from '@azure/data-tables';
 import { z } from 'zod';
 import { ContendedRowError } from '../storage-error.ts';
-import { changeRowsAtOnce, createRow, readRow, replaceRow } from './rows.ts';
+import { changeRowsAtOnce, createRow, decodeRow, readRow, replaceRow } from './rows.ts';
 
 /** The row key of a fence. */
 export const fenceKey = 'fence';
@@ -66,7 +66,7 @@ export async function takeFence(
 
   async function read(): Promise<z.infer<typeof fenceSchema> | undefined> {
     const row = await readRow(table, partitionKey, fenceKey);
-    return row && fenceSchema.parse(row);
+    return row && decodeRow(table, row, () => fenceSchema.parse(row));
   }
 
   /** The fence as it stands, if it is still this holder's; a write that was given up may have come late. */

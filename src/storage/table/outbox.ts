@@ -12,7 +12,7 @@ import {
   toBatchEntity,
   toLeaseEntity,
 } from './outbox-entity.ts';
-import { createRow, createRowsAtOnce, deleteRow, listRows, readRow, replaceRow } from './rows.ts';
+import { createRow, createRowsAtOnce, decodeRow, deleteRow, listRows, readRow, replaceRow } from './rows.ts';
 
 /** A transaction is at most 4 MiB (the service's limit), binary properties counted in base64. */
 const transactionEntitiesMax = 3;
@@ -71,7 +71,8 @@ export function createTableOutbox(table: TableClient, instance: string): OutboxS
 
     async list(topic, max, afterId = '') {
       const filter = odata`PartitionKey eq ${topic} and RowKey gt ${afterId}`;
-      return Promise.all((await listRows(table, filter, { max })).map(fromBatchEntity));
+      const rows = await listRows(table, filter, { max });
+      return Promise.all(rows.map((row) => decodeRow(table, row, () => fromBatchEntity(row))));
     },
 
     async replace(batch) {
@@ -83,7 +84,7 @@ export function createTableOutbox(table: TableClient, instance: string): OutboxS
 
     async readLease(topic) {
       const row = await readRow(table, leasePartition, topic);
-      return row && fromLeaseEntity(row);
+      return row && decodeRow(table, row, () => fromLeaseEntity(row));
     },
 
     async replaceLease(lease) {

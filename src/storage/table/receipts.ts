@@ -6,7 +6,7 @@ import { forEachLimited } from '../../shared/concurrency.ts';
 import { parseJson } from '../../shared/json.ts';
 import { sortableMs } from '../time-ordered-id.ts';
 import { fromChunks, gzipText, toChunks } from './chunks.ts';
-import { createRow, deleteRow, listPart, readRow, replaceRow } from './rows.ts';
+import { createRow, decodeRow, deleteRow, listPart, readRow, replaceRow } from './rows.ts';
 
 const sweepPartsMax = 20;
 const deletesMax = 16;
@@ -29,10 +29,12 @@ export function createTableReceipts(table: TableClient): ReceiptStore {
     async find(source, id, nowMs) {
       const row = await readRow(table, source, hashOf(id));
       if (row === undefined) return undefined;
-      const { expires } = receiptSchema.parse(row);
-      if (expires <= nowMs) return undefined;
-      const { outcome } = outcomeSchema.parse(parseJson(await gzipText.decode(fromChunks(row))));
-      return { outcome, expiresAtMs: expires };
+      return decodeRow(table, row, async () => {
+        const { expires } = receiptSchema.parse(row);
+        if (expires <= nowMs) return undefined;
+        const { outcome } = outcomeSchema.parse(parseJson(await gzipText.decode(fromChunks(row))));
+        return { outcome, expiresAtMs: expires };
+      });
     },
 
     async save(source, id, receipt, nowMs) {
@@ -41,7 +43,7 @@ export function createTableReceipts(table: TableClient): ReceiptStore {
       const row = await readRow(table, source, hashOf(id));
       // Swept just now, so it had expired; the next repeat is produced once more, as after any expiry.
       if (row === undefined) return false;
-      const { expires, etag } = receiptSchema.parse(row);
+      const { expires, etag } = await decodeRow(table, row, () => receiptSchema.parse(row));
       return expires <= nowMs && (await replaceRow(table, entity, etag)) !== undefined;
     },
 
