@@ -16,6 +16,6 @@ export function composeBury({ clock, report, stores }: Surroundings): Bury {
   return async (origin, letter) => {
     const { id, reason } = letter;
     await (await stores.deadLetters()).add({ origin, ...letter, atMs: clock.now() });
-    report.error('ingest.buried', { origin, id, code: reason.code, error: reason.message });
+    report.error('ingest.dead-lettered', { origin, id, code: reason.code, error: reason.message });
   };
 }

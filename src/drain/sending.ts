@@ -341,7 +341,7 @@ export class Sending {
       this.tally.deadLettered += 1;
       telemetry.count('sluice.dead-lettered', 1, this.#attributes);
       const { topic, partition, offset } = record;
-      report.error('delivery.buried', { subscription, topic, partition, offset, ...reason });
+      report.error('delivery.dead-lettered', { subscription, topic, partition, offset, ...reason });
     }
     return this.#finish(outgoing);
   }

@@ -39,7 +39,7 @@ export interface KeepOptions {
   readonly outbox: OutboxEntrance | undefined;
   /** `strict`: records of a topic queue behind those that wait in the outbox. */
   readonly ordering: 'strict' | 'relaxed';
-  /** Resolves when the letter is stored durably. */
+  /** Resolves when the letter is stored durably, and logged. */
   readonly bury: (letter: IngestDeadLetter) => Promise<void>;
   /** A log that takes longer than this is taken for away. */
   readonly answerWithinMs: number;
@@ -198,7 +198,6 @@ async function bury(options: KeepOptions, letter: IngestDeadLetter): Promise<Fat
   const { topic, code, message } = letter;
   try {
     await options.bury(letter);
-    options.report.error('ingest.dead-lettered', { topic, code, error: message });
     options.telemetry.count('sluice.dead-lettered', 1, { topic, code });
     return { kind: 'dead-lettered', code, message };
   } catch (error) {
