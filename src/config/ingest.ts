@@ -26,7 +26,10 @@ export const ingestSchema = z
           .default('relaxed')
           .describe('strict: later records of a topic queue behind those that wait; relaxed: they may pass.'),
         cron: cronField('When flushOutbox runs.').default('*/10 * * * * *'),
-        budgetMs: duration(60_000, 'A run of flushOutbox stops in time before this.'),
+        budgetMs: duration(
+          60_000,
+          'A run of flushOutbox stops in time before this; more than four times proxy.timeoutMs.',
+        ),
         leaseMs: duration(
           60_000,
           'How long a topic stays with one run; more than four times proxy.timeoutMs.',

@@ -17,7 +17,7 @@ export const scheduleSchema = z.strictObject({
     .enum(['one', 'all', 'skip'])
     .default('one')
     .describe(
-      'What a run more than a minute late makes up for: the latest occurrence (one), each, oldest first, up to 100 (all), or none (skip). Not kept by the platform for schedules more frequent than once a minute.',
+      'What a run more than a minute late makes up for: the latest occurrence (one), each, oldest first, up to 100 (all), or none (skip). Schedules more frequent than once a minute make up for nothing: the platform does not keep when they ran.',
     ),
   type: z.string().min(1).default('schedule.fired').describe('The type of its events.'),
   subject: z.string().min(1).optional().describe('The subject of its events.'),

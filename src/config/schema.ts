@@ -22,7 +22,7 @@ export function bridgeConfigSchema(settings: Settings) {
   const fields = makeFields(settings);
   return z.strictObject({
     $schema: z.string().optional().describe('Lets editors complete this file.'),
-    proxy: proxySchema(fields),
+    proxy: proxySchema(fields).describe('The Kafka REST proxy, and how it is reached.'),
     storage: storageSchema(fields),
     sources: z
       .record(nameOf('source'), sourceSchema(fields))
@@ -128,7 +128,9 @@ function storageSchema({ text, url, secret }: Fields) {
         tablesUrl: url(
           'Table endpoint, https://<account>.table.core.windows.net, reached by managed identity.',
         ),
-        clientId: text('The client id of a user-assigned identity.').optional(),
+        clientId: text(
+          'The client id of a user-assigned identity; the system-assigned one without it.',
+        ).optional(),
         tablePrefix,
       }),
     ])
@@ -151,7 +153,7 @@ const drainSchema = z
     ),
     leaseMs: duration(
       60_000,
-      'How long a partition stays with one run between two checkpoints; longer than any endpoint timeout.',
+      'How long a partition stays with one run between two checkpoints; at least twice the timeoutMs of any endpoint.',
     ),
     partitionsMax: count(8, 256, 'Partitions walked at once.'),
     pageRecords: count(1_000, 10_000, 'Most records asked for in one read; fewer where they are large.'),
@@ -170,8 +172,12 @@ const limitsSchema = z
     eventsMax: count(1_000, 5_000, 'Events in one batch.'),
     attributesBytesMax: count(16_384, 65_536, 'Bytes of the attributes of an event that come in headers.'),
     inFlightRequestsMax: count(1_000, 100_000, 'Requests under way at once on one instance; beyond: 429.'),
-    inFlightBytesMax: count(67_108_864, 1_073_741_824, 'Bytes of bodies under way at once; beyond: 429.'),
-    retryAfterSeconds: count(5, 3_600, 'What a 503 asks its sender to wait.'),
+    inFlightBytesMax: count(
+      67_108_864,
+      1_073_741_824,
+      'Bytes of bodies under way at once on one instance; beyond: 429.',
+    ),
+    retryAfterSeconds: count(5, 3_600, 'What a 429 or a 503 asks its sender to wait.'),
   })
   .describe('Bounds of the way in.');
 

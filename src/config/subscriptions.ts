@@ -47,7 +47,7 @@ function entrySchema(fields: Fields) {
     parkedMax: z
       .exactOptional(z.int().min(1).max(parkedMaxMax))
       .describe(
-        'Records of one partition that may be parked; what is under way has its room there, so at the bound it waits. Without it, twice maxInFlight times recordsMax of the form, but at least 1000.',
+        'Records of one partition that may be parked. Those under way count, since each may have to be; at the bound the partition waits. Without it, twice maxInFlight times recordsMax of the form, but at least 1000.',
       ),
     dataLoss: z
       .enum(['skip', 'halt'])
@@ -66,7 +66,7 @@ function entrySchema(fields: Fields) {
         'A JSONata expression over the event; its result becomes data, and no result filters the event.',
       ),
     form: formSchema.default('structured'),
-    endpoint: endpointSchema(fields),
+    endpoint: endpointSchema(fields).describe('Where records go, and what the bridge keeps to there.'),
     retry: retrySchema,
   });
 }
@@ -106,7 +106,7 @@ const retrySchema = z
         5_000, 300_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000, 50_400_000, 72_000_000, 86_400_000,
       ])
       .describe(
-        'The longest wait after the first failure, the second, and so on; after one more the record becomes a dead letter. Default: Standard Webhooks.',
+        'The longest wait after the first failure, the second, and so on (the wait itself is random, up to this); after one more the record becomes a dead letter. Default: Standard Webhooks.',
       ),
     refusedAttemptsMax: count(
       3,
@@ -114,7 +114,8 @@ const retrySchema = z
       'A record that the endpoint refuses (4xx other than 408, 410, 425, 429) becomes a dead letter after this many attempts; 1: at once.',
     ),
   })
-  .prefault({});
+  .prefault({})
+  .describe('When a record that failed is tried again, and when it is given up.');
 
 function endpointSchema(fields: Fields) {
   return z.strictObject({
@@ -165,11 +166,20 @@ function endpointSchema(fields: Fields) {
       .describe('Most deliveries a second on one instance.'),
     breaker: z
       .strictObject({
-        failureRatio: z.number().gt(0).max(1).default(0.5).describe('Of the last attempts, to open it.'),
-        attemptsMin: count(20, 10_000, 'Fewer attempts than this say nothing.'),
+        failureRatio: z
+          .number()
+          .gt(0)
+          .max(1)
+          .default(0.5)
+          .describe('It opens when at least this part of the last attempts failed.'),
+        attemptsMin: count(
+          20,
+          10_000,
+          'How many of the last attempts count; while there were fewer, it stays closed.',
+        ),
         openMs: duration(
           30_000,
-          'How long nothing is attempted before one record probes; then twice as long.',
+          'How long nothing is attempted before one record probes; after each probe that fails, twice as long.',
         ),
         openMsMax: duration(600_000, 'The longest wait between two probes.'),
       })
@@ -213,7 +223,9 @@ function authSchema({ text, url, secret }: Fields) {
         z.strictObject({
           kind: z.literal('managedIdentity'),
           scope: text('The scope asked for, such as api://<application id>/.default'),
-          clientId: text('The client id of a user-assigned identity.').optional(),
+          clientId: text(
+            'The client id of a user-assigned identity; the system-assigned one without it.',
+          ).optional(),
         }),
         z.strictObject({
           kind: z.literal('mtls'),
