@@ -35,7 +35,7 @@ type Take = (arrival: Arrival, invocation: Invocation) => Promise<void>;
 /** A doubled timer is recognised for as long as the platform may fire late. */
 const scheduleWindowMs = 7 * 24 * 3_600_000;
 
-/** Wires them. */
+/** Wires the triggers whose events nobody waits to see answered. */
 export function composeUnanswered(
   surroundings: Surroundings,
   { accept, bury }: { readonly accept: AcceptOptions; readonly bury: Bury },

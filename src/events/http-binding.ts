@@ -2,7 +2,7 @@ import { type CloudEvent, type EventProblem, parseCloudEvent, structuredContentT
 import { decodeUtf8, readJsonBody } from './json-body.ts';
 import { isJson, isUtf8, type MediaType, parseMediaType } from './media-type.ts';
 
-/** The headers of a request, such as the platform's `Headers`: names in lower case, any case looked up. */
+/** The headers of a request, such as the platform's `Headers`: listed with names in lower case, found by any case. */
 export interface HttpHeaders extends Iterable<readonly [name: string, value: string]> {
   get(name: string): string | null;
 }

@@ -12,7 +12,7 @@ export interface Clock {
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** The reason with which a wait ends that nobody needs any more. Made once: each new error would cost a stack trace. */
+/** The reason given to a wait that nobody needs any more. Made once: each new error would cost a stack trace. */
 export const noLongerNeeded = new Error('no longer needed');
 
 /** The machine's own clock. */

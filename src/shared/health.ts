@@ -5,7 +5,7 @@ import type { Log } from './log.ts';
 /** Resolves when the thing checked works; the signal says when nobody waits for it any more. */
 export type Check = (signal: AbortSignal) => Promise<void>;
 
-/** What checking came to. Only codes are given: whoever asks may be a stranger; the log has the rest. */
+/** What the checks found. Only codes are given, since anybody may ask; the log has the rest. */
 export interface HealthReport {
   readonly healthy: boolean;
   readonly checks: Readonly<

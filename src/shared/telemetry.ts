@@ -18,7 +18,7 @@ export interface Telemetry {
   /**
    * Runs `work` in a span. A throw marks the span as failed, and so does `work` by what it is given.
    *
-   * @param caller of the work that begins here; a span that is under way already counts before it.
+   * @param caller in whose trace the work begins; not looked at where a span is under way already.
    */
   span<T>(
     name: string,
@@ -34,7 +34,7 @@ export interface Telemetry {
   count(name: string, by: number, attributes?: Attributes): void;
   /** Records how long something took, in a histogram of seconds. */
   duration(name: string, ms: number, attributes?: Attributes): void;
-  /** Records a number of things in a histogram. `unit` says of which, such as `{record}`. */
+  /** Records a number of things in a histogram. `unit` says what is counted, such as `{record}`. */
   record(name: string, unit: `{${string}}`, value: number, attributes?: Attributes): void;
 }
 
@@ -61,7 +61,7 @@ const durationAdvice = {
  * @param scope names the instrumentation.
  */
 export function openTelemetry(scope: string): Telemetry {
-  // A proxy that finds the SDK when the app sets one up later.
+  // It finds the SDK although the app may set one up only later; a meter does not, so it is asked for late.
   const tracer = trace.getTracer(scope);
   const counters = memoize((name) => metrics.getMeter(scope).createCounter(name));
   const durations = memoize((name) =>

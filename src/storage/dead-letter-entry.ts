@@ -86,7 +86,7 @@ function cut(text: string): string {
   return text.slice(0, shownCharsMax).toWellFormed();
 }
 
-/** Key number `count` for letters that were added under one key while those before them were settled, or others. */
+/** The key of the `count`th letter that was added under one: those before it are settled, or hold something else. */
 export function sameKey(key: string, count: number): string {
   return count === 1 ? key : `${key}~${count}`;
 }

@@ -27,8 +27,8 @@ export function createTableCheckpointStore(table: TableClient): CheckpointStore 
   }
 
   /**
-   * The checkpoint, if it is just as it was to be written. The client repeats a request of which the answer was lost,
-   * and the repeat is refused; no holder is to believe for that that it lost its lease. Only a holder writes its name.
+   * The stored checkpoint, if it is just what was to be written. The client repeats a request whose answer was lost,
+   * and the repeat is refused, which its holder must not take for a lost lease. Nobody else writes the holder's name.
    */
   async function findWritten(checkpoint: Checkpoint): Promise<StoredCheckpoint | undefined> {
     if (checkpoint.lease === null) return undefined;

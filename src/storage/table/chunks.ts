@@ -12,7 +12,7 @@ const chunksMax = 15;
 export const entityBytesMax = chunkBytesMax * chunksMax;
 
 /**
- * The most that an entity holds of what goes on in others. It leaves room for properties that come later; and the
+ * Of what needs several entities, the most that goes into one. It leaves room for properties that come later; and the
  * emulator measures an entity that replaces another in base64.
  */
 export const pieceBytesMax = chunkBytesMax * 11;

@@ -108,7 +108,7 @@ export async function toParkedRows(
   ];
 }
 
-/** What a list shows of a parked record, but for the key where that is too long for a list. */
+/** A parked record as a list shows it; `key` is undefined where it is too long for a list. */
 export type ListedEntry = Omit<ParkedEntry, 'key'> & { readonly key: string | null | undefined };
 
 /**

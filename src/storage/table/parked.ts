@@ -80,7 +80,7 @@ async function openPartition(opening: Opening): Promise<ParkedPartition> {
     return 'written';
   }
 
-  /** What makes the changes, and keeps `rowKeys` as they will be. */
+  /** The actions that make the changes; brings `rowKeys` to where they leave it. */
   async function* actionsOf(
     changes: readonly ParkedChange[],
     rowKeys: RowKeys,

@@ -124,7 +124,7 @@ export async function readRow(
   rowKey: string,
   select?: string[],
 ): Promise<Row | undefined> {
-  // The service answers as to a failure of its own.
+  // The service would answer to such a key as if it had failed itself.
   if (!isKey(partitionKey) || !isKey(rowKey)) return undefined;
   return callTable<Row | undefined>(
     table,
