@@ -87,6 +87,6 @@ function cut(text: string): string {
 }
 
 /** The key of the `count`th letter that was added under one: those before it are settled, or hold something else. */
-export function sameKey(key: string, count: number): string {
+export function nthKey(key: string, count: number): string {
   return count === 1 ? key : `${key}~${count}`;
 }

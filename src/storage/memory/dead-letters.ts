@@ -2,9 +2,9 @@ import type { DeadLetter, DeadLetterStore } from '../../events/dead-letter.ts';
 import {
   cutDeadLetter,
   isFree,
+  nthKey,
   refusedClaim,
   type Settlement,
-  sameKey,
   settle,
   unsettled,
   withLater,
@@ -31,11 +31,11 @@ export function createMemoryDeadLetters(): DeadLetterStore {
       const rows: Rows = origins.get(letter.origin) ?? new Map();
       origins.set(letter.origin, rows);
       let count = 1;
-      for (let row = rows.get(key); row !== undefined; row = rows.get(sameKey(key, count))) {
+      for (let row = rows.get(key); row !== undefined; row = rows.get(nthKey(key, count))) {
         if (row.settlement.state === 'open' && row.letter.payload === letter.payload) return;
         count += 1;
       }
-      rows.set(sameKey(key, count), { letter, settlement: unsettled });
+      rows.set(nthKey(key, count), { letter, settlement: unsettled });
     },
 
     origins: async () => [...origins.keys()].sort(),

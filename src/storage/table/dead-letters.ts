@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { odata, type TableClient } from '@azure/data-tables';
 import type { DeadLetter, DeadLetterStore } from '../../events/dead-letter.ts';
-import { isFree, refusedClaim, type Settlement, sameKey, settle, withLater } from '../dead-letter-entry.ts';
+import { isFree, nthKey, refusedClaim, type Settlement, settle, withLater } from '../dead-letter-entry.ts';
 import { ContendedRowError } from '../storage-error.ts';
 import { createTimeOrderedIds } from '../time-ordered-id.ts';
 import { fromChunks, gzipText, pieceBytesMax, toChunks } from './chunks.ts';
@@ -108,7 +108,7 @@ async function addLetter(table: TableClient, letter: DeadLetter, key: string): P
 
   // Ends at the first key that is free.
   for (let count = 1; ; count += 1) {
-    const rowKey = sameKey(key, count);
+    const rowKey = nthKey(key, count);
     const known = parts > 1 ? await getLetter(table, origin, rowKey) : undefined;
     if (known === undefined) {
       for (let part = 1; part < parts; part += 1) {
