@@ -12,7 +12,7 @@ import {
 } from './endpoint-state.ts';
 import type { CheckpointStore, StoredEndpoint } from './ports.ts';
 
-/** What an endpoint is spared. */
+/** What attempts to an endpoint keep to. */
 export interface EndpointLimits {
   /** Attempts under way at once on this instance. */
   readonly connectionsMax: number;

@@ -80,7 +80,7 @@ export function isRefused(outcome: Routed | Outcome): boolean {
   return outcome.kind === 'unrouted' || outcome.kind === 'invalid';
 }
 
-/** The place of an event among those that came with it. */
+/** When an event may leave, so that those of one request are written in their order. */
 interface Turn {
   /** Resolves when all before it have left, or never will. */
   readonly before: Promise<void>;

@@ -48,7 +48,7 @@ interface Caller<Fate> {
   readonly fates: Fate[];
   /** Records whose fate is not known yet. */
   left: number;
-  /** Its trace; the one whose call is the occasion to send what waits may be another's. */
+  /** Its trace: what waits may be sent in the course of another caller's. */
   readonly point: TracePoint;
   readonly resolve: (fates: readonly Fate[]) => void;
   readonly fail: (error: unknown) => void;

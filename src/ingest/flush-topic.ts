@@ -4,11 +4,20 @@ import type { FlushOptions } from './outbox.ts';
 import type { StoredBatch, TopicLease } from './outbox-ports.ts';
 import type { OutgoingRecord, WriteOutcome } from './ports.ts';
 
-/**
- * Why the flush of a topic ended: nothing is left that may be tried now, a batch waits and holds the others back, the
- * log is away, the time is up, the lease was lost, or somebody else held it from the beginning.
- */
-export type FlushEnd = 'done' | 'held-back' | 'log-away' | 'out-of-time' | 'lease-lost' | 'held';
+/** Why the flush of a topic ended. */
+export type FlushEnd =
+  /** Nothing is left that may be tried now. */
+  | 'done'
+  /** In strict order: a batch that waits for its next attempt holds back those behind it. */
+  | 'held-back'
+  /** The log took no record of a batch, and would take no other now. */
+  | 'log-away'
+  /** A produce might outlast the flush. */
+  | 'out-of-time'
+  /** Somebody else has taken the lease, or written a batch, meanwhile. */
+  | 'lease-lost'
+  /** Somebody else held the lease from the beginning. */
+  | 'held';
 
 /** What the flush of one topic needs. */
 export interface FlushTopicOptions extends FlushOptions {

@@ -2,8 +2,9 @@ import type { Clock } from '../shared/clock.ts';
 import { type AbuseProtectionConfig, isAllowed } from './abuse-protection.ts';
 
 /**
- * Counts a delivery of an origin, as it names itself in `WebHook-Request-Origin`. The answer is in how many seconds
- * it may try again, when this one is beyond the rate; else undefined.
+ * Counts a delivery of an origin, as it names itself in `WebHook-Request-Origin`.
+ *
+ * @returns undefined while it keeps to its rate; else in how many seconds it may try again.
  */
 export type OriginRate = (origin: string) => number | undefined;
 

@@ -88,8 +88,8 @@ export async function getDeadLetter(
 }
 
 /**
- * Tries letters again, now and one after another; what fails stays open, with the attempt added. A subscription's
- * endpoint is spared what the drain spares it; only `force` passes over its state.
+ * Tries letters again, now and one after another; what fails stays open, with the attempt added. Attempts keep to the
+ * limits and the state of a subscription's endpoint, as those of the drain do; only `force` passes over the state.
  *
  * @throws {OperateError} `endpoint-stopped` when no letter can be tried.
  */

@@ -29,8 +29,8 @@ export interface GatedDelivery extends Pick<Delivery, 'batch' | 'prepare'> {
 }
 
 /**
- * Lets an operator's run spare an endpoint what the drain spares it, as one more instance would: calls at once and a
- * second, what a receiver asks for by `Retry-After`, the circuit breaker, and the state that all instances share.
+ * Holds an operator's run to the limits that the drain keeps to, as one more instance would be held: calls at once, calls
+ * a second, what a receiver asks for by `Retry-After`, the circuit breaker, and the state that all instances share.
  * With `ownState` that state is neither read nor changed, and what is learnt of the target lasts for the run.
  */
 export function createGatedDelivery(

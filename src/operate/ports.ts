@@ -32,7 +32,7 @@ export interface OperateOptions {
 export interface OperatedSubscription {
   readonly topics: readonly string[];
   readonly settings: DeliverySettings;
-  /** What its endpoint is spared. */
+  /** What attempts to its endpoint keep to. */
   readonly limits: EndpointLimits;
   /** Its way to its own endpoint, which others use too. */
   readonly delivery: Delivery;
