@@ -1,5 +1,5 @@
 import type { TopicRecord } from '../events/record.ts';
-import { Heap } from './heap.ts';
+import { Heap } from '../shared/heap.ts';
 import type { ParkedEntry } from './ports.ts';
 import type { Progress } from './progress.ts';
 

@@ -1,3 +1,4 @@
+import { Heap } from '../../../src/shared/heap.ts';
 import type { Plan } from '../plan.ts';
 import { type Chance, createChance } from './chance.ts';
 import type { Fault } from './faults.ts';
@@ -62,7 +63,7 @@ export function createWorld(plan: Plan, tell?: (line: string) => void): World {
   let steps = 0;
   let healed = false;
   let violation: Violation | undefined;
-  const heap: Happening[] = [];
+  const heap = new Heap<Happening>(isBefore);
   const ranks = createChance(plan.seed, 'ranks');
   const struck = new Map<Fault, number>();
   const due = new Map<Fault, number>();
@@ -79,7 +80,7 @@ export function createWorld(plan: Plan, tell?: (line: string) => void): World {
         happen,
       };
       order += 1;
-      push(heap, happening);
+      heap.add(happening);
       return () => {
         happening.happen = undefined;
       };
@@ -127,12 +128,12 @@ export function createWorld(plan: Plan, tell?: (line: string) => void): World {
         await settled();
         if (violation !== undefined) return false;
         if (done?.()) return true;
-        const next = heap[0];
+        const next = heap.first;
         if (next === undefined || next.atMs > untilMs) {
           nowMs = Math.max(nowMs, untilMs);
           return false;
         }
-        pop(heap);
+        heap.take();
         const { happen } = next;
         if (happen === undefined) continue;
         steps += 1;
@@ -160,37 +161,7 @@ export function seconds(atMs: number): string {
   return ((atMs - beginningMs) / 1000).toFixed(3).padStart(9);
 }
 
-function before(one: Happening, other: Happening): boolean {
+function isBefore(one: Happening, other: Happening): boolean {
   if (one.atMs !== other.atMs) return one.atMs < other.atMs;
   return one.rank === other.rank ? one.order < other.order : one.rank < other.rank;
-}
-
-function push(heap: Happening[], happening: Happening): void {
-  let index = heap.length;
-  heap.push(happening);
-  while (index > 0) {
-    const parent = (index - 1) >> 1;
-    const above = heap[parent] as Happening;
-    if (!before(happening, above)) break;
-    heap[index] = above;
-    index = parent;
-  }
-  heap[index] = happening;
-}
-
-function pop(heap: Happening[]): void {
-  const last = heap.pop();
-  if (last === undefined || heap.length === 0) return;
-  let index = 0;
-  for (;;) {
-    let child = index * 2 + 1;
-    if (child >= heap.length) break;
-    const right = heap[child + 1];
-    if (right !== undefined && before(right, heap[child] as Happening)) child += 1;
-    const below = heap[child] as Happening;
-    if (!before(below, last)) break;
-    heap[index] = below;
-    index = child;
-  }
-  heap[index] = last;
 }
