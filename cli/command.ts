@@ -1,5 +1,6 @@
 import type { ParseArgsOptionsConfig } from 'node:util';
 import type { Stopped } from '../src/operate/gated-delivery.ts';
+import { parsePosition, positionForms } from '../src/operate/requests.ts';
 import type { Clock } from '../src/shared/clock.ts';
 import type { Api } from './api.ts';
 import { duration } from './table.ts';
@@ -62,6 +63,15 @@ export function numberOf(given: Given, name: string, min: number): number | unde
     throw new UsageError(`--${name} must be a whole number from ${min} on, not "${value}"`);
   }
   return Number(value);
+}
+
+/** An option that is a position. @throws {UsageError} when it is none. */
+export function positionOf(given: Given, name: string): string | undefined {
+  const text = textOf(given, name);
+  if (text !== undefined && parsePosition(text) === undefined) {
+    throw new UsageError(`--${name} must be ${positionForms}, not "${text}"`);
+  }
+  return text;
 }
 
 /** Prints a result: as JSON where that is asked for, else as `text` shows it. */

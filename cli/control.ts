@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type { EndpointChange } from '../src/operate/endpoint-control.ts';
-import { parsePosition, positionForms } from '../src/operate/requests.ts';
+import { positionForms } from '../src/operate/requests.ts';
 import type { SoughtPartition } from '../src/operate/seek.ts';
 import type { TestEventOutcome } from '../src/operate/test-event.ts';
 import { describeError } from '../src/shared/error.ts';
 import { parseJson } from '../src/shared/json.ts';
-import { type Command, type Given, numberOf, requiredText, show, textOf, UsageError } from './command.ts';
+import { type Command, numberOf, positionOf, requiredText, show, textOf, UsageError } from './command.ts';
 import { table } from './table.ts';
 
 /** `sluice pause`. */
@@ -93,15 +93,6 @@ Exit code 1 when it was not delivered.`,
     return outcome.outcome === 'delivered' ? 0 : 1;
   },
 };
-
-/** An option that is a position. @throws {UsageError} when it is none. */
-export function positionOf(given: Given, name: string): string | undefined {
-  const text = textOf(given, name);
-  if (text !== undefined && parsePosition(text) === undefined) {
-    throw new UsageError(`--${name} must be ${positionForms}, not "${text}"`);
-  }
-  return text;
-}
 
 function changeText({ subscription, before, now }: EndpointChange): string {
   const was =

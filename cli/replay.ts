@@ -4,13 +4,13 @@ import {
   type Command,
   type Context,
   numberOf,
+  positionOf,
   requiredText,
   show,
   stoppedText,
   textOf,
   waitMsOf,
 } from './command.ts';
-import { positionOf } from './control.ts';
 import { duration, grouped } from './table.ts';
 
 /** Waits before a partition that failed and did not move is tried again. */
