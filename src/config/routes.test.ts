@@ -17,7 +17,7 @@ test('a route needs a topic only, and defaults fill the rest', () => {
   });
 });
 
-test('everything that a route can say is accepted', () => {
+test('every field that a route can have is read', () => {
   const route = {
     name: 'orders',
     source: 'orders',

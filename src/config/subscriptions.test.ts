@@ -73,7 +73,7 @@ test('all that may be under way has room to be parked twice over, unless a bound
   assert.equal(boundOf({ form: { kind: 'batch' }, parkedMax: 5 }), 5);
 });
 
-test('everything that can be said is understood', () => {
+test('every field that a subscription can have is read', () => {
   const subscription = parse({
     filter: { prefix: { type: 'order.' } },
     transform: '{ "id": data.id }',

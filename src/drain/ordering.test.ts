@@ -369,7 +369,7 @@ test('a dead letter that cannot be written does not let the offset move', async 
   assert.equal((await letters()).length, 1);
 });
 
-test('a record that cannot be made ready is buried, one that is filtered is passed', async () => {
+test('a record that cannot be made ready becomes a dead letter, one that is filtered is passed', async () => {
   const { topics, run, delivered, letters, position } = createDrainWorld({
     prepare: (record) => {
       if (record.offset === 0n) return { kind: 'filtered' };

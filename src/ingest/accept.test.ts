@@ -11,7 +11,7 @@ const router = await prepareRouter([
   { filter: { exact: { type: 'known' } }, topic: 'known', key: 'subject' },
 ]);
 
-test('without an answer a good event is kept beside one that no route takes, and that one is buried', async () => {
+test('without an answer a good event is kept beside one that no route takes, which becomes a dead letter', async () => {
   const kept: string[] = [];
   const options: AcceptOptions = {
     router,

@@ -75,7 +75,7 @@ test('every record finds its own place: log, outbox or dead letters', async () =
   );
 });
 
-test('what found no place at all has failed', async () => {
+test('a record that neither the log nor the outbox nor the dead letters took has failed', async () => {
   const { run, state } = setup((value) => (value === 'big' ? tooLarge : value === 'late' ? kafkaAway : ok));
   state.storage = false;
   assert.deepEqual(await run('a', 'late', 'big'), ['produced', 'failed', 'failed']);

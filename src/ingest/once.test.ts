@@ -52,13 +52,13 @@ test('a repetition within the window is answered like the first and kept once', 
   assert.equal(keptCount(), 3, 'the window has passed');
 });
 
-test('two at once are kept once', async () => {
+test('an event that comes several times at once is kept once', async () => {
   const { run, keptCount } = setup();
   assert.deepEqual(await Promise.all([run('a'), run('a'), run('a')]), [produced, produced, produced]);
   assert.equal(keptCount(), 1);
 });
 
-test('what failed is tried again', async () => {
+test('an event that could not be kept is kept when it comes again', async () => {
   const { run, keptCount } = setup();
   await run('a', { kind: 'failed', code: 'c', message: 'm' });
   assert.deepEqual(await run('a'), produced);

@@ -154,7 +154,7 @@ test('a partition that is gone is given up by a seek to earliest: what was not d
   assert.deepEqual((await stored())?.gaps, [gap], 'once');
 });
 
-test('so is one of a topic that is gone as a whole', async () => {
+test('a partition of a topic that is gone as a whole is given up in the same way', async () => {
   const { options, topics } = await worldWithGone();
   topics.remove('orders', 0);
   await seek(options, { ...gone, to: earliest });
