@@ -1,8 +1,6 @@
 import type { Attempt, DeadLetter } from '../events/dead-letter.ts';
-import { type TopicRecord, webhookIdOf } from '../events/record.ts';
-
-/** Offsets are int64: so many digits make keys sort as numbers do. */
-const offsetDigits = 19;
+import { sortableOffset, type TopicRecord, webhookIdOf } from '../events/record.ts';
+import { toRecordJson } from './record-json.ts';
 
 /** A record that is given up, with all that is needed to send it again. */
 export function deadLetterOf({
@@ -18,20 +16,18 @@ export function deadLetterOf({
   readonly reason: { readonly code: string; readonly message: string };
   readonly nowMs: number;
 }): DeadLetter {
-  const { topic, partition, offset, key, value, timestampMs } = record;
-  const payload = { topic, partition, offset: `${offset}`, key, value, timestampMs: `${timestampMs}` };
   return {
     origin: subscription,
     id: webhookIdOf(record),
-    topic,
+    topic: record.topic,
     reason,
-    payload: JSON.stringify(payload),
+    payload: JSON.stringify(toRecordJson(record)),
     atMs: nowMs,
     attempts,
   };
 }
 
-/** The key of a record's dead letter: burying it again, as after a crash, adds nothing. */
+/** The key of a record's dead letter: adding the letter again, as after a crash, adds nothing. */
 export function deadLetterKey({ topic, partition, offset }: TopicRecord): string {
-  return `${topic}:${partition}:${offset.toString().padStart(offsetDigits, '0')}`;
+  return `${topic}:${partition}:${sortableOffset(offset)}`;
 }

@@ -1,4 +1,5 @@
 import type { DeadLetterStore } from '../events/dead-letter.ts';
+import { assert } from '../shared/assert.ts';
 import type { Clock } from '../shared/clock.ts';
 import { forEachLimited } from '../shared/concurrency.ts';
 import type { Log } from '../shared/log.ts';
@@ -102,7 +103,11 @@ export function createDrain(options: DrainOptions): Drain {
   const gates = new Map(
     options.subscriptions.map((subscription) => [subscription, gateFor(options, subscription)]),
   );
-  const gateOf = (subscription: Subscription) => gates.get(subscription) ?? gateFor(options, subscription);
+  const gateOf = (subscription: Subscription) => {
+    const gate = gates.get(subscription);
+    assert(gate !== undefined, 'every subscription of the drain has its gate');
+    return gate;
+  };
   const planFor = (failures: Failures, { report }: RunContext) =>
     planWork({ ...options, gateOf, failures, report, concurrency: options.limits.partitionsMax });
   const walk = (work: Work, context: RunContext, times: { deadlineMs: number; turnMs: number }) =>

@@ -17,3 +17,11 @@ export interface TopicRecord {
 export function webhookIdOf(record: Pick<TopicRecord, 'topic' | 'partition' | 'offset'>): string {
   return `${record.topic.replaceAll('.', '~')}_${record.partition}_${record.offset}`;
 }
+
+/** Offsets are int64: so many digits hold each of them. */
+const offsetDigits = 19;
+
+/** An offset as text that sorts like the number, for keys of tables. */
+export function sortableOffset(offset: bigint): string {
+  return offset.toString().padStart(offsetDigits, '0');
+}

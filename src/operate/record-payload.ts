@@ -1,19 +1,7 @@
 import { z } from 'zod';
+import { recordSchema } from '../drain/record-json.ts';
 import type { TopicRecord } from '../events/record.ts';
 import { describeError } from '../shared/error.ts';
-
-const integer = z
-  .string()
-  .regex(/^-?\d+$/)
-  .transform(BigInt);
-const recordSchema = z.object({
-  topic: z.string(),
-  partition: z.int(),
-  offset: integer,
-  key: z.string().nullable(),
-  value: z.string().nullable(),
-  timestampMs: integer,
-});
 
 /** The record that a subscription's dead letter holds; a text says why it is none. */
 export function recordOf(payload: string): TopicRecord | string {

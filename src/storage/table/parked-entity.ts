@@ -1,10 +1,11 @@
 import type { TableEntity } from '@azure/data-tables';
 import { z } from 'zod';
 import type { ParkedEntry, ParkedRecord, PartitionPlace } from '../../drain/ports.ts';
+import { recordSchema, toRecordJson } from '../../drain/record-json.ts';
+import { sortableOffset } from '../../events/record.ts';
 import { attemptsSchema } from './attempts-schema.ts';
 import { fromChunks, gzipText, pieceBytesMax, toChunks } from './chunks.ts';
 
-const offsetDigits = 19;
 const piecePrefix = 'more';
 
 /** A property holds 32,768 characters; of a record with a longer key the whole is read. */
@@ -13,10 +14,6 @@ const shownKeyCharsMax = 8_000;
 /** What a list of parked rows asks for: all but the payload. */
 export const entryProperties = ['PartitionKey', 'RowKey', 'key', 'failures', 'nextAttemptMs'];
 
-const integer = z
-  .string()
-  .regex(/^-?\d+$/)
-  .transform(BigInt);
 // Times are text: a number beyond 32 bits may come back as another type.
 const ms = z
   .string()
@@ -25,7 +22,7 @@ const ms = z
 
 const entrySchema = z
   .object({
-    rowKey: integer,
+    rowKey: z.string().regex(/^\d+$/).transform(BigInt),
     key: z.exactOptional(z.string()),
     failures: z.int(),
     nextAttemptMs: ms,
@@ -40,14 +37,7 @@ const entrySchema = z
 const piecesSchema = z.object({ parts: z.int(), pieces: z.string() });
 
 const payloadSchema = z.object({
-  record: z.object({
-    topic: z.string(),
-    partition: z.int(),
-    offset: integer,
-    key: z.string().nullable(),
-    value: z.string().nullable(),
-    timestampMs: integer,
-  }),
+  record: recordSchema,
   attempts: attemptsSchema,
 });
 
@@ -58,7 +48,7 @@ export function parkedPartitionKey({ subscription, topic, partition }: Partition
 
 /** The row of a parked record; such keys sort like the offsets, before all others. */
 export function parkedRowKey(offset: bigint): string {
-  return offset.toString().padStart(offsetDigits, '0');
+  return sortableOffset(offset);
 }
 
 /** The row key of the parked record that a row belongs to, which may be that row itself. */
@@ -77,12 +67,8 @@ export async function toParkedRows(
   { record, failures, nextAttemptMs, attempts }: ParkedRecord,
   generation: string,
 ): Promise<TableEntity<Record<string, unknown>>[]> {
-  const { topic, partition, offset, key, value, timestampMs } = record;
-  const payload = {
-    record: { topic, partition, offset: `${offset}`, key, value, timestampMs: `${timestampMs}` },
-    attempts,
-  };
-  const bytes = await gzipText.encode(JSON.stringify(payload));
+  const { offset, key } = record;
+  const bytes = await gzipText.encode(JSON.stringify({ record: toRecordJson(record), attempts }));
   const parts = Math.ceil(bytes.length / pieceBytesMax);
   const rowKey = parkedRowKey(offset);
   const pieces = `${piecePrefix}:${rowKey}:${generation}`;
