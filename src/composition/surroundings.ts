@@ -1,7 +1,8 @@
 import type { BridgeConfig } from '../config/schema.ts';
 import type { CheckpointStore, ParkedStore } from '../drain/ports.ts';
 import type { DeadLetterStore } from '../events/dead-letter.ts';
-import type { OutboxStore, ReceiptStore } from '../ingest/outbox-ports.ts';
+import type { OutboxStore } from '../ingest/outbox-ports.ts';
+import type { ReceiptStore } from '../ingest/receipts.ts';
 import type { Credential } from '../kafka-rest/credentials.ts';
 import type { Clock, Random } from '../shared/clock.ts';
 import type { OpenHttpPool } from '../shared/http.ts';

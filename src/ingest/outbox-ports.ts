@@ -69,24 +69,3 @@ export class RecordTooLargeError extends SluiceError {
     this.index = index;
   }
 }
-
-/** What came of an event before, kept under its source and id so that a repeat is answered likewise. */
-export interface Receipt {
-  /** Anything JSON can hold. */
-  readonly outcome: unknown;
-  /** Milliseconds since the epoch; from then on the receipt counts as absent. */
-  readonly expiresAtMs: number;
-}
-
-/** Keeps receipts. Sources are names fit for a table key; ids are whatever a sender chose. */
-export interface ReceiptStore {
-  /** The receipt of an id, unless it has expired at `nowMs`. */
-  find(source: string, id: string, nowMs: number): Promise<Receipt | undefined>;
-  /** Keeps a receipt; false when there is one already, which stays: the first writer wins. */
-  save(source: string, id: string, receipt: Receipt, nowMs: number): Promise<boolean>;
-  /**
-   * Deletes at most `max` receipts that have expired at `nowMs`, and tells how many. A call looks at a bounded part
-   * of the store, and the next one goes on from there.
-   */
-  sweep(nowMs: number, max: number): Promise<number>;
-}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ReceiptStore } from '../../src/ingest/outbox-ports.ts';
+import type { ReceiptStore } from '../../src/ingest/receipts.ts';
 
 const nowMs = 1_795_000_000_000;
 const receipt = {

@@ -1,4 +1,4 @@
-import type { Receipt, ReceiptStore } from '../../ingest/outbox-ports.ts';
+import type { Receipt, ReceiptStore } from '../../ingest/receipts.ts';
 import { parseJson } from '../../shared/json.ts';
 
 /** Receipts in memory, for tests; the contract is the table store's. */

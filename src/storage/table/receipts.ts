@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { odata, type TableClient } from '@azure/data-tables';
 import { z } from 'zod';
-import type { Receipt, ReceiptStore } from '../../ingest/outbox-ports.ts';
+import type { Receipt, ReceiptStore } from '../../ingest/receipts.ts';
 import { forEachLimited } from '../../shared/concurrency.ts';
 import { parseJson } from '../../shared/json.ts';
 import { sortableMs } from '../time-ordered-id.ts';
