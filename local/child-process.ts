@@ -27,7 +27,7 @@ export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A module to load before the script. */
   readonly preload?: string;
-  /** Takes what it prints, a line at a time. */
+  /** Takes what it prints, a line at a time, once it is ready; what it prints before then comes first. */
   readonly print: (line: string) => void;
 }
 
@@ -46,12 +46,12 @@ export async function startChild(options: ChildOptions): Promise<RunningChild> {
   });
   const exited = once(child, 'exit').then(([code]) => code as number | null);
   const printed: string[] = [];
+  let isReady = false;
   for (const stream of [child.stdout, child.stderr]) {
     if (stream === null) continue;
     createInterface(stream).on('line', (line) => {
-      printed.push(line);
-      if (printed.length > shownLinesMax) printed.shift();
-      print(line);
+      if (isReady) print(line);
+      else printed.push(line);
     });
   }
   const end = async (signal: 'SIGTERM' | 'SIGKILL') => {
@@ -61,10 +61,12 @@ export async function startChild(options: ChildOptions): Promise<RunningChild> {
   const first = await nextMessage(child, startTimeoutMs);
   if ('message' in first) {
     const { url } = readyMessage.parse(first.message);
+    isReady = true;
+    for (const line of printed) print(line);
     return { url, process: child, exited, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
   }
   await end('SIGKILL');
-  const output = printed.length === 0 ? '(nothing)' : printed.join('\n');
+  const output = printed.length === 0 ? '(nothing)' : printed.slice(-shownLinesMax).join('\n');
   throw childError(`${script} ${first.instead} before it was ready; it printed:\n${output}`);
 }
 

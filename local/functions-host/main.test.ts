@@ -140,6 +140,17 @@ for (const [what, files, message] of [
   });
 }
 
+test('why a file fails to load is said once, and then where', async (t) => {
+  const text = 'const wanted = {};\nthrow new TypeError(`the file is wrong:\\n  - proxy.url: is missing`);';
+  const { output, ended } = run(t, createApp(t, { 'functions/a.js': text }));
+  await ended;
+  assert.match(
+    output.text,
+    /^functions-host: .*a\.js failed to load: TypeError: the file is wrong:\n {2}- proxy\.url: is missing\n {4}at .*a\.js:2/,
+  );
+  assert.equal(output.text.split('proxy.url').length, 2);
+});
+
 for (const [what, args, message] of [
   ['a port that is no port', ['--port', 'high'], /--port must be a number from 0 .* not "high"/],
   ['a flag that there is not', ['--auth'], /Unknown option '--auth'; the flags are --port N, --enable-auth/],

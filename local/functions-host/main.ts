@@ -61,8 +61,14 @@ function parse() {
 function fail(error: unknown): void {
   printer.flush();
   const cause = error instanceof HostError ? error.cause : error;
-  process.stderr.write(`${describeError(error)}\n${cause === undefined ? '' : `${inspect(cause)}\n`}`);
+  process.stderr.write(`${describeError(error)}\n${cause === undefined ? '' : `${whereOf(cause)}\n`}`);
   process.exit(1);
+}
+
+/** Where it was thrown, and what else is known of it, but for the message: that is said already. */
+function whereOf(cause: unknown): string {
+  const text = inspect(cause);
+  return cause instanceof Error ? text.replace(`${cause.name}: ${cause.message}\n`, '') : text;
 }
 
 await main().catch(fail);
