@@ -74,6 +74,13 @@ export function positionOf(given: Given, name: string): string | undefined {
   return text;
 }
 
+/** An option that is one of a few words. @throws {UsageError} for anything else. */
+export function wordOf(given: Given, name: string, words: readonly string[]): string | undefined {
+  const value = textOf(given, name);
+  if (value === undefined || words.includes(value)) return value;
+  throw new UsageError(`--${name} must be one of: ${words.join(', ')}, not "${value}"`);
+}
+
 /** Prints a result: as JSON where that is asked for, else as `text` shows it. */
 export function show<T>({ json, print }: Context, result: T, text: (result: T) => string): void {
   print(json ? JSON.stringify(result) : text(result));

@@ -10,6 +10,7 @@ import {
   textOf,
   UsageError,
   waitMsOf,
+  wordOf,
 } from './command.ts';
 import { duration, grouped, table } from './table.ts';
 
@@ -17,22 +18,24 @@ import { duration, grouped, table } from './table.ts';
 const callMax = 500;
 const shownCharsMax = 80;
 const listDefault = 100;
+const states = ['open', 'redriven', 'discarded', 'all'];
 
 /** `sluice deadletters list`. */
 export const list: Command = {
-  usage: '[--origin O] [--state open|redriven|discarded|all] [--max N]',
+  usage: `[--origin O] [--state ${states.join('|')}] [--max N]`,
   summary: 'list dead letters, by default the open ones',
   details: 'An origin is a subscription, ingest:<source or topic>, or outbox:<topic>.',
   options: { origin: { type: 'string' }, state: { type: 'string' }, max: { type: 'string' } },
   args: { min: 0, max: 0 },
   async run(context, given) {
     const max = numberOf(given, 'max', 1) ?? listDefault;
+    const state = wordOf(given, 'state', states);
     const letters: DeadLetterView[] = [];
     let after: string | undefined;
     do {
       const query = {
         origin: textOf(given, 'origin'),
-        state: textOf(given, 'state'),
+        state,
         max: String(Math.min(callMax, max - letters.length)),
         after,
       };

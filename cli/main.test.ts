@@ -414,7 +414,12 @@ for (const [args, message] of [
   ],
   [['pause'], /usage: sluice pause <subscription>/],
   [['pause', 'a', 'b'], /usage: sluice pause/],
-  [['status', '--nope'], /--nope/],
+  [['status', '--nope'], /^Unknown option '--nope'\nsluice status --help says more$/],
+  [['nope', '--nope'], /\nsluice --help says more$/],
+  [
+    ['deadletters', 'list', '--state', 'lost'],
+    /--state must be one of: open, .*, all, not "lost"\nsluice deadl/,
+  ],
   [['seek', 'billing'], /--to must be given/],
   [['seek', 'billing', '--to', 'soon'], /--to must be earliest, latest, offset:N or time:/],
   [['seek', 'billing', '--to', 'latest', '--partition', '0'], /--partition goes with --topic/],

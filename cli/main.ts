@@ -62,7 +62,7 @@ export async function runCli(argv: readonly string[], terminal: World): Promise<
     return await run(argv, world);
   } catch (error) {
     if (error instanceof UsageError) {
-      world.note(`${error.message}\nsluice --help says more`);
+      world.note(`${error.message}\n${['sluice', ...nameIn(argv), '--help'].join(' ')} says more`);
       return 2;
     }
     world.note(error instanceof OperationError ? error.message : describeError(error));
@@ -118,6 +118,12 @@ function commandNamed(name: string): Command | undefined {
   return Object.hasOwn(commands, name) ? commands[name] : undefined;
 }
 
+/** The command that is meant, for whoever asks how it is used. */
+function nameIn(argv: readonly string[]): readonly string[] {
+  const { name } = splitName(argv);
+  return commandNamed(name) === undefined ? [] : [name];
+}
+
 /** A command's name is one word or two. */
 function splitName([first = '', second = '', ...others]: readonly string[]): {
   name: string;
@@ -134,7 +140,9 @@ function parse(command: Command, args: string[]): Given {
     const { values, positionals } = parseArgs({ args, allowPositionals: true, options });
     return { values: values as Given['values'], args: positionals };
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    const message = error instanceof Error ? error.message : String(error);
+    // What follows is about arguments that begin with a dash; none does.
+    throw new UsageError(message.replace(/\. To specify a positional argument .*/s, ''));
   }
 }
 

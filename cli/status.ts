@@ -35,7 +35,9 @@ function textOf(all: Status): string {
     ...subscriptions.map((one) => subscriptionText(one, at)),
     `Dead letters (open): ${deadLetters === null ? 'unknown' : deadLetters.map(lettersText).join(', ') || 'none'}`,
     `Outbox: ${outbox === null ? 'unknown' : outbox.map(outboxText).join(', ') || 'empty'}`,
-    ...problems.map((problem) => `Could not be looked at: ${problem}`),
+    ...(problems.length === 0
+      ? []
+      : [problems.map((problem) => `Could not be looked at: ${problem}`).join('\n')]),
   ].join('\n\n');
 }
 
@@ -44,7 +46,8 @@ function lettersText({ origin, open, more }: DeadLettersStatus): string {
 }
 
 function outboxText({ topic, records, more, error }: OutboxStatus): string {
-  return `${topic} ${grouped(records)}${more ? '+' : ''} records${error === '' ? '' : ` (${error})`}`;
+  const many = records === 1 && !more ? 'record' : 'records';
+  return `${topic} ${grouped(records)}${more ? '+' : ''} ${many}${error === '' ? '' : ` (${error})`}`;
 }
 
 function subscriptionText(subscription: SubscriptionStatus, at: string): string {

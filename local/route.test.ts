@@ -92,6 +92,7 @@ test('ends with 2 and what would be right when something cannot be used', () => 
       /- routes\.0\.topic: must be a Kafka topic name/,
     ],
     [[['EVENT'], { config: { routes: [{ topic: 'a', transform: '(' }] } }], /routes\.0\.transform: /],
+    [[['EVENT', '--source', 'order']], /bridge\.config\.json has no source "order"; there are: orders/],
   ];
   for (const [args, expected] of cases) {
     const { status, stdout, stderr } = run(...args);

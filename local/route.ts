@@ -47,7 +47,12 @@ async function main(args: readonly string[]): Promise<number> {
   const event = readEvent(eventFile);
   const { source } = values;
   const file = process.env.BRIDGE_CONFIG ?? 'bridge.config.json';
-  const router = await prepareRouter(readRoutes(file));
+  const { routes, sources } = readConfig(file);
+  if (source !== undefined && !Object.hasOwn(sources, source)) {
+    const names = Object.keys(sources).join(', ') || '(none)';
+    throw new InputError(`${file} has no source "${source}"; there are: ${names}`);
+  }
+  const router = await prepareRouter(routes);
   const explanations = router.explain(event, source);
   const decision = { file, event, source, explanations, routed: await router.route(event, source) };
   console.log(values.json ? JSON.stringify(toJson(decision)) : toText(decision));
@@ -66,7 +71,7 @@ function readCommand(args: readonly string[]) {
       },
     });
   } catch (error) {
-    throw new InputError(`${describeError(error)}\n\n${usage}`);
+    throw new InputError(`${error instanceof Error ? error.message : error}\n\n${usage}`);
   }
 }
 
@@ -79,10 +84,15 @@ function readEvent(file: string): CloudEvent {
   );
 }
 
-/** The routes alone: they refer to no settings, so none is needed to read them. */
-function readRoutes(file: string): readonly Route[] {
-  const parsed = z.object({ routes: z.array(routeSchema).default([]) }).safeParse(readJson(file));
-  if (parsed.success) return parsed.data.routes;
+const configSchema = z.object({
+  routes: z.array(routeSchema).default([]),
+  sources: z.record(z.string(), z.unknown()).default({}),
+});
+
+/** Routes, and the names of sources, alone: they refer to no settings, so none is needed to read them. */
+function readConfig(file: string): z.output<typeof configSchema> {
+  const parsed = configSchema.safeParse(readJson(file));
+  if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(
     ({ path, message }) => `\n  - ${path.join('.') || '(file)'}: ${message}`,
   );

@@ -225,6 +225,23 @@ test('letters of a subscription that was removed do not go into their topic once
   assert.deepEqual(produced, []);
 });
 
+test('an origin that there is not is refused, rather than said to have no letters', async () => {
+  const { options } = await worldWithLetters(1);
+  const origin = 'biling';
+  const message =
+    '"biling" is no subscription, and there are no dead letters of it; there are some of: billing';
+  const choice = { origin, max: 10 };
+  await assert.rejects(redriveDeadLetters(options, choice), { code: 'operate.unknown-origin', message });
+  await assert.rejects(discardDeadLetters(options, choice), { message });
+  await assert.rejects(listDeadLetters(options, { ...choice, after: undefined, state: undefined }), {
+    message,
+  });
+  for (const known of ['ingest:github', 'billing']) {
+    const { letters } = await discardDeadLetters(options, { origin: known, max: 10 });
+    assert.equal(letters.length, known === 'billing' ? 1 : 0);
+  }
+});
+
 test('letters of the way in are produced again', async () => {
   const { options, produced } = createOperateWorld();
   const letter = { origin: 'ingest:orders', id: '', reason: { code: 'c', message: 'm' }, atMs: 1 };

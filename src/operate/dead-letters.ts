@@ -3,7 +3,7 @@ import { createGatedDelivery, type Stopped } from './gated-delivery.ts';
 import { isoOf } from './iso-time.ts';
 import type { OperateOptions } from './ports.ts';
 import { OperateError } from './problem.ts';
-import { claimLetter, overtaken, redriveLetter } from './redrive.ts';
+import { claimLetter, isOfTheWayIn, overtaken, redriveLetter } from './redrive.ts';
 import type { DiscardRequest, ListDeadLettersRequest, RedriveRequest } from './requests.ts';
 
 /** No letter is begun on after this; with an attempt's timeout on top it is well below the platform's 230 s. */
@@ -31,12 +31,17 @@ export interface LettersOutcome {
 /** A letter as a list shows it; its time is RFC 3339. */
 export type DeadLetterView = Omit<DeadLetterEntry, 'atMs'> & { readonly at: string | null };
 
-/** Letters in the order of origins and keys. `next` is what `after` wants for the page behind; null at the end. */
+/**
+ * Letters in the order of origins and keys. `next` is what `after` wants for the page behind; null at the end.
+ *
+ * @throws {OperateError} `unknown-origin`.
+ */
 export async function listDeadLetters(
-  { deadLetters }: OperateOptions,
+  { subscriptions, deadLetters }: OperateOptions,
   { origin, state, max, after }: ListDeadLettersRequest,
 ): Promise<{ readonly letters: readonly DeadLetterView[]; readonly next: string | null }> {
   const from = after === undefined ? undefined : readCursor(after);
+  if (origin !== undefined) await requireOrigin({ subscriptions, deadLetters }, origin);
   const origins = origin === undefined ? (await deadLetters.origins()).toSorted() : [origin];
   const found: DeadLetterEntry[] = [];
   for (const name of origins) {
@@ -91,7 +96,7 @@ export async function getDeadLetter(
  * Tries letters again, now and one after another; what fails stays open, with the attempt added. Attempts keep to the
  * limits and the state of a subscription's endpoint, as those of the drain do; only `force` passes over the state.
  *
- * @throws {OperateError} `endpoint-stopped` when no letter can be tried.
+ * @throws {OperateError} `unknown-origin`, or `endpoint-stopped` when no letter can be tried.
  */
 export async function redriveDeadLetters(
   options: OperateOptions,
@@ -113,7 +118,7 @@ export async function redriveDeadLetters(
   throw new OperateError('endpoint-stopped', message);
 }
 
-/** Gives letters up for good. They stay readable. */
+/** Gives letters up for good. They stay readable. @throws {OperateError} `unknown-origin`. */
 export function discardDeadLetters(options: OperateOptions, choice: DiscardRequest): Promise<LettersOutcome> {
   const { deadLetters, report } = options;
   return forEachChosen(options, choice, async (key) => {
@@ -132,6 +137,7 @@ async function forEachChosen(
   { origin, keys, max = 0, after }: DiscardRequest,
   work: (key: string) => Promise<LetterOutcome | Stopped>,
 ): Promise<LettersOutcome> {
+  await requireOrigin(options, origin);
   const untilMs = options.clock.now() + budgetMs;
   const letters: LetterOutcome[] = [];
   let page = (keys ?? []).filter((key) => after === undefined || key > after).sort();
@@ -150,6 +156,18 @@ async function forEachChosen(
     if (keys !== undefined || page.length === 0) return { origin, letters, next: null };
     if (letters.length >= max) return { origin, letters, next: last ?? null };
   }
+}
+
+/** A slip of the pen must not look like good news: that nothing is there. */
+async function requireOrigin(
+  { subscriptions, deadLetters }: Pick<OperateOptions, 'subscriptions' | 'deadLetters'>,
+  origin: string,
+): Promise<void> {
+  if (subscriptions.has(origin) || isOfTheWayIn(origin)) return;
+  const origins = await deadLetters.origins();
+  if (origins.includes(origin)) return;
+  const message = `"${origin}" is no subscription, and there are no dead letters of it; there are some of: ${origins.join(', ') || '(nobody)'}`;
+  throw new OperateError('unknown-origin', message);
 }
 
 async function openKeys(

@@ -73,8 +73,58 @@ test('a test event that fails, is filtered or cannot be made says which', async 
 });
 
 for (const [what, name, input, status, detail] of [
-  ['a missing field', 'pause', { body: {} }, 400, /^subscription: /],
-  ['a field nobody knows', 'resume', { body: { subscription: 'billing', x: 1 } }, 400, /"x"/],
+  ['a missing field', 'pause', { body: {} }, 400, /^subscription: must be given$/],
+  ['an empty field', 'pause', { body: { subscription: '' } }, 400, /^subscription: must not be empty$/],
+  ['a number for a text', 'resume', { body: { subscription: 7 } }, 400, /^subscription: must be a string$/],
+  [
+    'half a partition',
+    'seek',
+    { body: { subscription: 'billing', to: 'latest', topic: 'orders', partition: 0.5 } },
+    400,
+    /^partition: must be a whole number$/,
+  ],
+  [
+    'a field nobody knows',
+    'pause',
+    { body: { subscription: 'billing', x: 1 } },
+    400,
+    /^\(request\): takes no "x"; it takes: subscription, why$/,
+  ],
+  ['a question to the status', 'status', { query: { x: '1' } }, 400, /takes no "x"; it takes: nothing$/],
+  ['a list for an object', 'pause', { body: [] }, 400, /^\(request\): must be a JSON object$/],
+  [
+    'a reason that is too long',
+    'pause',
+    { body: { subscription: 'billing', why: 'x'.repeat(501) } },
+    400,
+    /^why: must be at most 500 characters$/,
+  ],
+  [
+    'a state that there is not',
+    'listDeadLetters',
+    { query: { state: 'lost' } },
+    400,
+    /^state: must be one of: open, redriven, discarded, all$/,
+  ],
+  [
+    'a range that ends before it begins',
+    'replay',
+    {
+      body: {
+        ...{ subscription: 'billing', url: 'https://example.com' },
+        ...{ from: 'offset:5', to: 'offset:2' },
+      },
+    },
+    400,
+    /^from: must not be after to$/,
+  ],
+  [
+    'a target with a password',
+    'replay',
+    { body: { subscription: 'billing', url: 'https://user:pw@example.com' } },
+    400,
+    /^must not carry a user name or password$/,
+  ],
   [
     'a position that is none',
     'seek',
@@ -97,7 +147,13 @@ for (const [what, name, input, status, detail] of [
     /topic: must be given when a partition is/,
   ],
   ['letters that are not named', 'redriveDeadLetters', { body: { origin: 'billing' } }, 400, /or else max/],
-  ['a page that is too large', 'listDeadLetters', { query: { max: '5000' } }, 400, /max: /],
+  [
+    'a page that is too large',
+    'listDeadLetters',
+    { query: { max: '5000' } },
+    400,
+    /max: must be at most 1000$/,
+  ],
   [
     'a cursor that is none',
     'listDeadLetters',

@@ -7,6 +7,7 @@ import { pause, resume } from './endpoint-control.ts';
 import type { OperateOptions } from './ports.ts';
 import { OperateError, problem } from './problem.ts';
 import { replay } from './replay.ts';
+import { requestWords } from './request-words.ts';
 import {
   discardRequest,
   getDeadLetterRequest,
@@ -76,7 +77,7 @@ function operation<Schema extends z.ZodType>(
   run: (options: OperateOptions, input: z.output<Schema>) => Promise<unknown>,
 ): Operation {
   return (options, input) => {
-    const parsed = schema.safeParse(input);
+    const parsed = schema.safeParse(input, { error: requestWords });
     if (parsed.success) return run(options, parsed.data);
     const errors = parsed.error.issues.map(({ path, message }) => ({
       path: path.join('.') || '(request)',

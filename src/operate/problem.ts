@@ -8,6 +8,7 @@ export const problem = problemsOf({
   'unknown-subscription': { title: 'There is no such subscription', status: 404 },
   'unknown-topic': { title: 'There is no such topic here', status: 404 },
   'unknown-partition': { title: 'There is no such partition', status: 404 },
+  'unknown-origin': { title: 'No dead letters come from there', status: 404 },
   'unknown-dead-letter': { title: 'There is no such dead letter', status: 404 },
   'out-of-range': { title: 'The partition does not hold this offset', status: 409 },
   'not-begun': { title: 'The subscription has not begun the partition', status: 409 },

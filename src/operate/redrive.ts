@@ -70,8 +70,11 @@ export async function redriveLetter(
   return { key, outcome, ...(error !== undefined && { error }) };
 }
 
-/** No subscription's name has a colon. What one left behind stands in its topic already, for all that read it. */
-function isOfTheWayIn(origin: string): boolean {
+/**
+ * Whether an origin is of the way in: no subscription's name has a colon. What a subscription left behind stands in its
+ * topic already, for all that read it.
+ */
+export function isOfTheWayIn(origin: string): boolean {
   return origin.startsWith('ingest:') || origin.startsWith('outbox:');
 }
 

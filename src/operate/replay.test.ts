@@ -180,10 +180,7 @@ for (const [refused, message] of [
   test(`nothing is sent to ${refused}`, async () => {
     const { options, opened } = worldOf(1);
     const code = 'operate.refused-target';
-    await assert.rejects(replay(options, { ...all, url: refused }), {
-      code,
-      message: `${refused} ${message}`,
-    });
+    await assert.rejects(replay(options, { ...all, url: refused }), { code, message });
     assert.equal(opened.length, 0);
   });
 }

@@ -67,7 +67,7 @@ export async function replay(options: OperateOptions, request: ReplayRequest): P
   const subscription = subscriptionNamed(options, request.subscription);
   const topic = topicOf(request, subscription);
   const settings = settingsElsewhere(subscription.settings, request.url);
-  if ('refused' in settings) throw new OperateError('refused-target', `${request.url} ${settings.refused}`);
+  if ('refused' in settings) throw new OperateError('refused-target', settings.refused);
   const parts = request.continue?.map((part) => ({ ...part })) ?? (await rangeOf(options, topic, request));
   const untilMs = options.clock.now() + budgetMs;
   const opened = await options.openDelivery(settings);

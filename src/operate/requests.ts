@@ -112,20 +112,29 @@ export const redriveRequest = z
   .refine(isOneChoice, oneChoice);
 
 /** The body of `POST replay`. */
-export const replayRequest = z.strictObject({
-  subscription,
-  topic: z.string().min(1).optional().describe('May be left out where the subscription has one topic.'),
-  partition: partition.optional().describe('All partitions without it.'),
-  url: z.string().min(1).describe('Where the records go.'),
-  from: position.prefault('earliest'),
-  to: position.prefault('latest').describe('Up to, not including.'),
-  continue: z
-    .array(z.strictObject({ partition, nextOffset: offset, toOffset: offset }))
-    .min(1)
-    .max(10_000)
-    .optional()
-    .describe('What the call before answered as `continue`; then from, to and partition count for nothing.'),
-});
+export const replayRequest = z
+  .strictObject({
+    subscription,
+    topic: z.string().min(1).optional().describe('May be left out where the subscription has one topic.'),
+    partition: partition.optional().describe('All partitions without it.'),
+    url: z.string().min(1).describe('Where the records go.'),
+    from: position.prefault('earliest'),
+    to: position.prefault('latest').describe('Up to, not including.'),
+    continue: z
+      .array(z.strictObject({ partition, nextOffset: offset, toOffset: offset }))
+      .min(1)
+      .max(10_000)
+      .optional()
+      .describe(
+        'What the call before answered as `continue`; then from, to and partition count for nothing.',
+      ),
+  })
+  .refine(({ from, to }) => !isAfter(from, to), { path: ['from'], message: 'must not be after to' });
+
+function isAfter(from: Position, to: Position): boolean {
+  if (from.kind === 'offset' && to.kind === 'offset') return from.offset > to.offset;
+  return from.kind === 'time' && to.kind === 'time' && from.timeMs > to.timeMs;
+}
 
 /** The body of `POST test-event`. */
 export const testEventRequest = z.strictObject({
