@@ -47,7 +47,6 @@ export interface RpcHttpData {
   readonly query?: Readonly<Record<string, string>>;
   readonly statusCode?: string;
   readonly cookies?: readonly RpcHttpCookie[];
-  readonly enableContentNegotiation?: boolean;
 }
 
 interface Nullable<T> {
