@@ -40,7 +40,7 @@ export type OnTally = (soFar: Readonly<Tally>) => void;
 const chunkSeeds = 20;
 
 /** The tally before the first seed. */
-export function emptyTally(): Tally {
+function emptyTally(): Tally {
   return {
     runs: 0,
     events: 0,
@@ -54,7 +54,7 @@ export function emptyTally(): Tally {
 }
 
 /** Runs seeds in this thread, in their order. */
-export async function runSeedsHere(options: Omit<SeedsOptions, 'workers'>): Promise<Tally> {
+async function runSeedsHere(options: Omit<SeedsOptions, 'workers'>): Promise<Tally> {
   const tally = emptyTally();
   for (let seed = options.from; seed < options.from + options.count; seed += 1) {
     const result = await run(planOf(seed, { minutes: options.minutes }));

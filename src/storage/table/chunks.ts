@@ -9,7 +9,7 @@ const chunkBytesMax = 65_536;
 const chunksMax = 15;
 
 /** The most that the chunks of one entity hold. */
-export const entityBytesMax = chunkBytesMax * chunksMax;
+const entityBytesMax = chunkBytesMax * chunksMax;
 
 /**
  * Of what needs several entities, the most that goes into one. It leaves room for properties that come later; and the
