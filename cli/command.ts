@@ -86,7 +86,7 @@ export function show<T>({ json, print }: Context, result: T, text: (result: T) =
   print(json ? JSON.stringify(result) : text(result));
 }
 
-/** For so long a command waits by itself until what it asks for may go on. */
+/** The longest that a command waits by itself until what it asks for may go on. */
 const goOnInMsMax = 60_000;
 
 /** How long to wait before asking again; undefined: too long, or nobody knows. */

@@ -79,7 +79,7 @@ export interface RunningWebhookSink {
   /** How many deliveries (to `path`) were answered 2xx though their `webhook-id` had been answered 2xx before. */
   duplicates(path?: string): number;
   /**
-   * Resolves with the deliveries as soon as there are so many of them, or as they satisfy the condition.
+   * Resolves with the deliveries as soon as there are as many as asked for, or they satisfy the condition.
    *
    * @throws {WebhookSinkError} after `timeoutMs` of real time.
    */

@@ -43,7 +43,7 @@ export interface TopicLifetime {
   readonly deletedAtMs: number;
 }
 
-/** What of a partition is read. */
+/** Which records of a partition are read. */
 export interface ReadRequest {
   /** Where to start: from earliest to latest. */
   readonly offset: bigint;

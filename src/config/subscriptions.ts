@@ -284,9 +284,9 @@ function secretHeaderProblem(value: Secret): string | undefined {
 }
 
 /**
- * How many attempts must fit in a run: two; or as many as it takes to halve a batch of so many records that is refused,
- * and the half that is refused again, down to one record. A run that ended before would have done nothing, and the next
- * would begin anew.
+ * How many attempts must fit in a run: two, or as many as it takes to find the record for which a batch of
+ * `recordsMax` is refused, by halving it again and again. A run that ended before that would have done nothing, and the
+ * next would begin anew.
  */
 export function attemptsOfRun(recordsMax: number): number {
   return Math.max(2, 1 + Math.ceil(Math.log2(recordsMax)));

@@ -26,7 +26,7 @@ export interface AttemptOptions {
   readonly writer: Writer;
   /** Headers that never change. */
   readonly headers: Readonly<Record<string, string>>;
-  /** What of an answer is never remembered: some receivers repeat what they were sent. */
+  /** Texts that are cut out of an answer before it is remembered: some receivers repeat what they were sent. */
   readonly secrets: readonly string[];
   readonly tokens: Tokens | undefined;
   readonly sign: Sign | undefined;

@@ -39,7 +39,7 @@ export function fixedHeaders(auth: EndpointAuth): Readonly<Record<string, string
   }
 }
 
-/** What of {@link fixedHeaders}, and of requests for tokens, must be read by nobody else. */
+/** The texts in {@link fixedHeaders}, and in requests for tokens, that nobody else may read. */
 export function secretsOf(auth: EndpointAuth): readonly string[] {
   switch (auth.kind) {
     case 'apiKey':

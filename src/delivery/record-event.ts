@@ -2,7 +2,7 @@ import { type CloudEvent, parseCloudEvent } from '../events/cloud-event.ts';
 import { type TopicRecord, webhookIdOf } from '../events/record.ts';
 import { jsonOrUndefined, parseJson } from '../shared/json.ts';
 
-/** The CloudEvent of a record: the one that it holds, or one of which the record's value is the data. */
+/** The CloudEvent of a record: the one that it holds, or one made of it, whose data is the record's value. */
 export interface RecordEvent {
   readonly event: CloudEvent;
   /** The event as JSON. One that the record holds stays as it stands there, byte for byte. */

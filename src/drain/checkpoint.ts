@@ -110,7 +110,7 @@ export const gapsMax = 50;
 /** At this many ranges above `nextOffset` a walk waits for the lowest record. */
 export const finishedMax = 256;
 
-/** A topic counts as made anew once it was seen for so long to end before a checkpoint: metadata can be stale. */
+/** How long a topic must be seen to end before a checkpoint to count as made anew: metadata can be stale. */
 export const recreatedAfterMs = 60_000;
 
 const nothingYet = {

@@ -18,7 +18,7 @@ export interface IntakeOptions {
   readonly parking: Parking;
   readonly dataLoss: 'skip' | 'halt';
   readonly pageRecords: number;
-  /** No further page goes into the lanes while so many records wait in them. */
+  /** While this many records wait in the lanes, no further page goes into them. */
   readonly waitingMax: number;
   readonly clock: Clock;
   readonly report: Log;

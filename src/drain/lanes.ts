@@ -192,7 +192,7 @@ export class Lanes {
   /** Takes ready records in the order of their offsets, until one is not `wanted`. */
   #takeReady(max: number, wanted: (waiting: Waiting) => boolean): TakenWaiting[] {
     const taken: TakenWaiting[] = [];
-    /** Lanes of which records were taken, and more may be. */
+    /** Lanes that records were taken from here, and that have more. */
     const begun = new Heap<Lane>(isOlder);
     while (taken.length < max) {
       const [beginning] = this.#beginning;

@@ -3,8 +3,7 @@ import type { OffsetRange } from './checkpoint.ts';
 
 /**
  * Which offsets of a partition are finished: all below `nextOffset`, and ranges above it, which are in order and
- * apart from each other. Records end out of order; finishing one costs a search among the ranges, of which there
- * are few.
+ * apart from each other. Records end out of order; finishing one costs a search among the ranges, which are few.
  */
 export class Progress {
   #nextOffset: bigint;

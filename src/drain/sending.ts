@@ -68,10 +68,10 @@ interface Attempted {
   readonly endpointChanged?: Promise<void> | undefined;
 }
 
-/** A record whose attempt threw is tried again after this, and given up after so many attempts. */
+/** How long a record whose attempt threw waits for the next one, and after how many attempts it is given up. */
 const brokenAttemptDelayMs = 60_000;
 const brokenAttemptsMax = 10;
-/** Of the attempts at a record the first is remembered, and the last ones, so many in all. */
+/** How many attempts at a record are remembered: the first one and the last ones. */
 const attemptsKeptMax = 20;
 
 /**
@@ -111,7 +111,7 @@ export class Sending {
       else await this.#filter(one);
     }
     const pending: (readonly Consignment[])[] = inRequests(ready, delivery.batch).reverse();
-    // Lanes of which a record was parked here: what comes later of them is parked behind it.
+    // Lanes that a record was parked of here: what comes later of them is parked behind it.
     const parked = new Set<Lane>();
     try {
       for (let request = pending.pop(); request !== undefined; request = pending.pop()) {

@@ -67,7 +67,7 @@ export interface WalkOptions extends HoldingOptions {
   readonly telemetry: Telemetry;
   /** No attempt begins that could end after this (milliseconds since the epoch). */
   readonly deadlineMs: number;
-  /** A walk that has more to do gives way to other partitions after so long. */
+  /** How long the walk may go on before it gives way to other partitions. */
   readonly turnMs: number;
   /** Most records asked for in one read. */
   readonly pageRecords: number;
@@ -75,7 +75,7 @@ export interface WalkOptions extends HoldingOptions {
   readonly windowRecords: number;
 }
 
-/** A walk looks so often, at least, whether there is something to do. */
+/** The longest that a walk rests before it looks whether there is something to do. */
 const lookAgainMs = 5_000;
 /** Parked records are read one by one, so a request holds no more of them. */
 const parkedTogetherMax = 16;

@@ -18,7 +18,7 @@ export function webhookIdOf(record: Pick<TopicRecord, 'topic' | 'partition' | 'o
   return `${record.topic.replaceAll('.', '~')}_${record.partition}_${record.offset}`;
 }
 
-/** Offsets are int64: so many digits hold each of them. */
+/** Offsets are int64: this many digits hold each of them. */
 const offsetDigits = 19;
 
 /** An offset as text that sorts like the number, for keys of tables. */

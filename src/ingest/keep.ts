@@ -16,7 +16,7 @@ export type Fate =
   | { readonly kind: 'dead-lettered'; readonly code: string; readonly message: string }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string };
 
-/** What of the outbox the way in needs. Both throw when storage cannot be reached. */
+/** The outbox, as far as the way in needs it. Both methods throw when storage cannot be reached. */
 export interface OutboxEntrance {
   /** Resolves when the records are stored durably. */
   add(topic: string, records: readonly OutgoingRecord[], nowMs: number): Promise<void>;
@@ -48,7 +48,7 @@ export interface KeepOptions {
   readonly telemetry: Telemetry;
 }
 
-/** A topic whose log failed is not tried again for so long; its records go to the outbox meanwhile. */
+/** How long a topic whose log failed is not tried again; its records go to the outbox meanwhile. */
 const awayMs = 2_000;
 
 /**

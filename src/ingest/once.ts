@@ -7,7 +7,7 @@ import type { Fate } from './keep.ts';
 /** Fates that are final: what a repetition is answered like. */
 export type FinalFate = Exclude<Fate, { kind: 'failed' }>;
 
-/** What of the receipts the way in needs. Both throw when storage cannot be reached. */
+/** The receipts, as far as the way in needs them. Both methods throw when storage cannot be reached. */
 export interface Receipts {
   /** The fate of an event that was kept before and whose receipt has not expired. */
   find(source: string, id: string): Promise<FinalFate | undefined>;

@@ -11,7 +11,7 @@ export interface Problem {
   readonly title: string;
   readonly status: number;
   readonly detail: string;
-  /** What of the data is wrong, where several things can be. */
+  /** Everything that is wrong with the data, where several things can be. */
   readonly errors?: readonly { readonly path: string; readonly message: string }[];
 }
 

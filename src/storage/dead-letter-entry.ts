@@ -66,7 +66,7 @@ export function withLater(letter: DeadLetter, { later }: Settlement): DeadLetter
   return later.length === 0 ? letter : { ...letter, attempts: [...(letter.attempts ?? []), ...later] };
 }
 
-/** What a list shows of a dead letter, but for what became of it. */
+/** What a list shows of a dead letter, without what became of it. */
 export function cutDeadLetter({
   payload: _,
   attempts,

@@ -67,7 +67,7 @@ export const settlementProperties = [
   ...['claimedUntil', 'settledBy'],
 ];
 
-/** The properties of a letter's row, but for its chunks. */
+/** The properties of a letter's row, without its chunks. */
 export function toEntryEntity(key: string, letter: DeadLetter, pieces: { parts: number; pieces: string }) {
   const { origin, id, topic, reason, atMs, attemptCount } = cutDeadLetter(letter);
   return {

@@ -87,7 +87,7 @@ export function createTableDeadLetters(table: TableClient, instance: string): De
       const row = await readRow(table, origin, key, settlementProperties);
       if (row === undefined) return undefined;
       const { etag, settlement } = await decodeRow(table, row, () => fromSettlementProperties(row));
-      // A write of this very call, of which the answer was lost.
+      // This very call has written it, and the answer was lost.
       if (settlement.writtenBy === call) return settlement;
       const after = next(settlement);
       if (after === undefined) return settlement;

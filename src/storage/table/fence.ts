@@ -53,7 +53,7 @@ export async function takeFence(
   async function take(): Promise<string | undefined> {
     for (let tries = 0; tries < takeTriesMax; tries += 1) {
       const found = await read();
-      // A write of this very call, of which the answer was lost.
+      // This very call has written it, and the answer was lost.
       if (found?.holder === holder) return found.etag;
       if (found !== undefined && found.epoch > epoch) return undefined;
       const fence = { ...keys, holder, epoch, writes: 0 };
@@ -89,7 +89,7 @@ export async function takeFence(
         version = written;
         return 'written';
       }
-      // The client repeats a request of which the answer was lost; then the first one has changed the fence.
+      // The client repeats a request whose answer was lost; then the first one has changed the fence.
       const found = await catchUp();
       if (found === undefined) return 'lost';
       return found.writes === writes ? 'written' : 'refused';
