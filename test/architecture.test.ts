@@ -62,8 +62,10 @@ function partOf(file: string): string {
 
 /** What a file imports, static and dynamic, for its names or for its effects. */
 function specifiersOf(file: string): string[] {
-  const found = textOf(file).matchAll(/(?:\bfrom\s*|\bimport\s*\(?\s*)'([^']+)'/g);
-  return [...found].map(([, specifier = '']) => specifier);
+  const found = textOf(file).matchAll(
+    /^(?:import|export)\b[^';]*\bfrom '([^']+)'|^import '([^']+)'|\bimport\(\s*'([^']+)'/gm,
+  );
+  return [...found].map(([, from, effect, dynamic]) => from ?? effect ?? dynamic ?? '');
 }
 
 /** Its relative imports, as paths from the root. */
