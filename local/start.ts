@@ -204,7 +204,7 @@ await runProgram({
   main,
   failure: (error) => {
     const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
-    const advice = taken ? ' Another stack may be running; stop it first.' : '';
-    return `The local stack could not run: ${describeError(error)}.${advice}`;
+    const advice = taken ? '. Another stack may be running; stop it first.' : '';
+    return `The local stack could not run: ${describeError(error)}${advice}`;
   },
 });

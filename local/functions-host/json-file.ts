@@ -13,7 +13,7 @@ export function readJsonFile<T>(path: string, schema: z.ZodType<T>): T {
   try {
     value = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw new HostError(`cannot read ${path}: ${describeError(error)}`, error);
+    throw new HostError(`cannot read ${path}: ${describeError(error)}`);
   }
   const parsed = schema.safeParse(value);
   if (!parsed.success) throw new HostError(`${path} is wrong:\n${z.prettifyError(parsed.error)}`);

@@ -151,6 +151,13 @@ test('why a file fails to load is said once, and then where', async (t) => {
   assert.equal(output.text.split('proxy.url').length, 2);
 });
 
+test('what was thrown on purpose is told without a stack', async (t) => {
+  const text = `throw Object.assign(new Error('a setting is missing'), { code: 'config', retryable: false });`;
+  const { output, ended } = run(t, createApp(t, { 'functions/a.js': text }));
+  await ended;
+  assert.match(output.text, /a\.js failed to load: Error: a setting is missing\n$/);
+});
+
 for (const [what, args, message] of [
   ['a port that is no port', ['--port', 'high'], /--port must be a number from 0 .* not "high"/],
   ['a flag that there is not', ['--auth'], /Unknown option '--auth'; the flags are --port N, --enable-auth/],

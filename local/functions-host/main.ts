@@ -60,15 +60,17 @@ function parse() {
 
 function fail(error: unknown): void {
   printer.flush();
-  const cause = error instanceof HostError ? error.cause : error;
-  process.stderr.write(`${describeError(error)}\n${cause === undefined ? '' : `${whereOf(cause)}\n`}`);
+  process.stderr.write(
+    `${describeError(error)}\n${whereThrown(error instanceof HostError ? error.cause : error)}`,
+  );
   process.exit(1);
 }
 
-/** Where it was thrown, and what else is known of it, but for the message: that is said already. */
-function whereOf(cause: unknown): string {
-  const text = inspect(cause);
-  return cause instanceof Error ? text.replace(`${cause.name}: ${cause.message}\n`, '') : text;
+/** Where a defect was thrown, and what else is known of it but for its message, which is said already. */
+function whereThrown(cause: unknown): string {
+  // The app has its own copy of SluiceError, so what was thrown on purpose is told by its shape; it says all there is.
+  if (!(cause instanceof Error) || 'retryable' in cause) return '';
+  return `${inspect(cause).replace(`${cause.name}: ${cause.message}\n`, '')}\n`;
 }
 
 await main().catch(fail);
