@@ -27,14 +27,17 @@ async function main({ 'no-host': noHost = false }: { readonly 'no-host'?: boolea
   const stopping = new AbortController();
   // Ctrl-C under npm comes twice, from the terminal and from npm; the second must not cut the closing short.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping.abort());
+  // Whoever reads has had enough, as `head` has.
+  process.stdout.on('error', () => stopping.abort());
   const stopped = once(stopping.signal, 'abort');
 
-  print('Starting token issuer, Kafka REST proxy, storage, webhook sink and Functions host …');
+  const host = noHost ? '' : ' and Functions host';
+  print(`Starting token issuer, Kafka REST proxy, storage, webhook sink${host} …`);
   const cloud = await startCloud({ dir: stateDir, durable: true, ports: usualPorts });
   try {
     cloud.sink.onDelivery(printDelivery);
     const hostUrl = noHost ? `http://localhost:${usualPorts.host}` : await startWatchedHost(cloud, stopping);
-    printWelcome(cloud, hostUrl);
+    printWelcome(cloud, hostUrl, noHost ? '  (not started: func start)' : '');
     await Promise.all([
       noHost ? undefined : sendSamples(hostUrl, stopping.signal),
       showCheckpoints(cloud, stopping.signal),
@@ -56,7 +59,7 @@ async function startWatchedHost(cloud: Cloud, stopping: AbortController): Promis
   const host = await cloud.startHost({ port: usualPorts.host, print: printHostLine });
   host.exited.then((code) => {
     if (stopping.signal.aborted) return;
-    print(`The Functions host has ended (exit code ${code}).`);
+    print(`The Functions host has ended (${code === null ? 'it was killed' : `exit code ${code}`}).`);
     stopping.abort(hostEnded);
   });
   return host.url;
@@ -144,9 +147,9 @@ function printCheckpoints(checkpoints: readonly Checkpoint[]): void {
   print(`\n  ${'checkpoint'.padEnd(36)}${'next'.padStart(8)}${'behind'.padStart(8)}\n${rows.join('\n')}\n`);
 }
 
-function printWelcome({ proxy, issuer, sink, azurite }: Cloud, hostUrl: string): void {
+function printWelcome({ proxy, issuer, sink, azurite }: Cloud, hostUrl: string, hostRemark: string): void {
   print(`
-Functions host    ${hostUrl}
+Functions host    ${hostUrl}${hostRemark}
 Kafka REST proxy  ${proxy.url}
 Token issuer      ${issuer.url}
 Webhook sink      ${sink.url}
