@@ -19,6 +19,7 @@ const partition = {
   nextOffset: '5',
   endOffset: '1205',
   missing: false,
+  unread: false,
   lagRecords: 1_200,
   lagMs: 95_000,
   perMinute: 60,
@@ -76,14 +77,18 @@ Could not be looked at: topic x: no such topic`,
   );
 });
 
-test('status says which partitions Kafka does not show', async (t) => {
+test('status says which partitions Kafka does not show, and which are not read any more', async (t) => {
   const quiet = { lagMs: null, perMinute: null, retry: null, loss: null, gaps: [], lease: null };
   const gone = { ...partition, ...quiet, partition: 3, missing: true };
+  const left = { ...partition, ...quiet, topic: 'old', unread: true };
   const app = await openTestApp(t, {
-    status: [{ body: { ...status, subscriptions: [{ ...status.subscriptions[0], partitions: [gone] }] } }],
+    status: [
+      { body: { ...status, subscriptions: [{ ...status.subscriptions[0], partitions: [gone, left] }] } },
+    ],
   });
   const { out } = await app.run(['status']);
   assert.match(out, /orders:3 +5 +1205 +1,200 +- +2 +- +missing: Kafka does not show it; parked: next/);
+  assert.match(out, /old:0 .* not read any more: what is parked stays so\n/);
 });
 
 test('with --json a command prints one document', async (t) => {

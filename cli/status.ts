@@ -87,8 +87,9 @@ function partitionRow(partition: PartitionStatus, at: string): string[] {
 }
 
 function nowText(partition: PartitionStatus, at: string): string {
-  const { nextOffset, missing, retry, loss, lease, parked } = partition;
+  const { nextOffset, missing, unread, retry, loss, lease, parked } = partition;
   if (nextOffset === null) return 'not begun';
+  if (unread) return 'not read any more: what is parked stays so';
   const says = [];
   if (missing) says.push('missing: Kafka does not show it');
   if (retry !== null) {

@@ -13,7 +13,9 @@ export interface PartitionStatus {
   readonly endOffset: string | null;
   /** Kafka does not show the partition, or its topic; what is parked of it is delivered all the same. */
   readonly missing: boolean;
-  /** Offsets between the two that are not finished; some of them may hold no record. */
+  /** The subscription does not read the topic any more, so nobody delivers what is still parked of it. */
+  readonly unread: boolean;
+  /** Offsets between the two that are not finished; some of them may hold no record. None of a topic that is not read. */
   readonly lagRecords: number;
   /** How old the record at `nextOffset` is; null when none waits there, or it could not be read. */
   readonly lagMs: number | null;
@@ -54,12 +56,13 @@ export async function viewPartition(
     /** Undefined when the partition is missing, or the log did not tell. */
     readonly bounds: PartitionBounds | undefined;
     readonly missing: boolean;
+    readonly unread: boolean;
   },
   noting: (what: string, work: () => Promise<void>) => Promise<void>,
 ): Promise<PartitionStatus> {
-  const { subscription, topic, partition, checkpoint, bounds, missing } = place;
+  const { subscription, topic, partition, checkpoint, bounds, missing, unread } = place;
   const endOffset = bounds?.latestOffset ?? checkpoint?.endOffset;
-  const lagRecords = lagOf(checkpoint, endOffset);
+  const lagRecords = unread ? 0 : lagOf(checkpoint, endOffset);
   let lagMs: number | null = null;
   if (checkpoint !== undefined && bounds !== undefined && lagRecords > 0) {
     await noting(`lag of ${subscription} in ${topic}:${partition}`, async () => {
@@ -72,6 +75,7 @@ export async function viewPartition(
     nextOffset: checkpoint?.nextOffset.toString() ?? null,
     endOffset: endOffset?.toString() ?? null,
     missing,
+    unread,
     lagRecords,
     lagMs,
     ...viewCheckpoint(options, checkpoint),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createOperateWorld } from '../../test/support/operate-world.ts';
+import { begin } from '../drain/checkpoint.ts';
 import { activeEndpoint, breakEndpoint } from '../drain/endpoint-state.ts';
 import { discardDeadLetters } from './dead-letters.ts';
 import { readStatus } from './status.ts';
@@ -31,6 +32,7 @@ test('a partition shows how far behind it is, why it waits, and who walks it', a
     nextOffset: '5',
     endOffset: '20',
     missing: false,
+    unread: false,
     lagRecords: 12,
     lagMs: 90_000 - 5,
     perMinute: null,
@@ -154,6 +156,28 @@ test('a partition that Kafka does not show is missing, and goes on showing what 
     [true, 4],
   ];
   assert.deepEqual(await look(), [both, ['topic orders: Kafka has no such topic (yet)']]);
+});
+
+test('records that stay parked of a topic which is not read any more are shown', async () => {
+  const { options, checkpoint } = createOperateWorld();
+  const old = { subscription: 'billing', topic: 'old' };
+  const parked = { count: 2, nextAttemptMs: 1_000 };
+  await checkpoint(0);
+  for (const [partition, changes] of [{ parked }, { lease: { owner: 'w', expiresAtMs: 1 } }, {}].entries()) {
+    const offsets = { nextOffset: 5n, endOffset: 9n };
+    await options.checkpoints.create({ ...begin({ ...old, partition }, offsets), ...changes });
+  }
+  const [billing] = (await readStatus(options)).subscriptions;
+  assert.deepEqual(
+    billing?.partitions.map(({ topic, partition, unread }) => [topic, partition, unread]),
+    [
+      ['orders', 0, false],
+      ['orders', 1, false],
+      ['old', 0, true],
+      ['old', 1, true],
+    ],
+  );
+  assert.deepEqual([billing.parked, billing.lagRecords], [2, 0], 'what is not read is no lag');
 });
 
 test('what cannot be looked at is a problem of its own, and the rest is shown', async () => {

@@ -119,15 +119,20 @@ async function readSubscription(
 ): Promise<SubscriptionStatus> {
   const { checkpoints, endpoint } = await options.checkpoints.list(name);
   const read = options.subscriptions.get(name)?.topics ?? [];
+  const all = checkpoints.map(({ checkpoint }) => checkpoint);
+  const unread = all.filter((one) => !read.includes(one.topic) && mayHoldParked(one));
+  const shown = [...new Set([...read, ...unread.map(({ topic }) => topic)])];
   const partitions: PartitionStatus[] = [];
-  for (const topic of read) {
-    const known = checkpoints.map(({ checkpoint }) => checkpoint).filter((one) => one.topic === topic);
+  for (const topic of shown) {
+    const isRead = read.includes(topic);
+    const known = (isRead ? all : unread).filter((one) => one.topic === topic);
     await forEachLimited(placesOf(known, topics.get(topic)), callsMax, async (place) => {
       const missing = topics.has(topic) && place.bounds === undefined;
-      partitions.push(await viewPartition(options, { subscription: name, topic, missing, ...place }, noting));
+      const seen = { subscription: name, topic, missing, unread: !isRead, ...place };
+      partitions.push(await viewPartition(options, seen, noting));
     });
   }
-  const rank = ({ topic, partition }: PartitionStatus) => read.indexOf(topic) * 1e6 + partition;
+  const rank = ({ topic, partition }: PartitionStatus) => shown.indexOf(topic) * 1e6 + partition;
   partitions.sort((one, two) => rank(one) - rank(two));
   return {
     name,
@@ -138,6 +143,11 @@ async function readSubscription(
     perMinute: sumKnown(partitions.map(({ perMinute }) => perMinute)),
     partitions,
   };
+}
+
+/** Whoever died with the lease may have parked more than the checkpoint tells. */
+function mayHoldParked({ parked, lease }: Checkpoint): boolean {
+  return parked.count > 0 || lease !== null;
 }
 
 /** Partitions that have a checkpoint, bounds, or both. */
