@@ -397,6 +397,12 @@ test('the key is that of --key, the environment, local.settings.json or the loca
   );
 });
 
+test('a wrong SLUICE_URL is told by its name', async (t) => {
+  const app = await openTestApp(t, {});
+  const { code, err } = await app.run(['status'], { SLUICE_URL: 'localhost:7071' });
+  assert.deepEqual([code, /^SLUICE_URL must be the address of the app/.test(err)], [2, true]);
+});
+
 test("the local host's own key is never sent anywhere else", async (t) => {
   const app = await openTestApp(t, {});
   mkdirSync(join(app.root, '.local/host'), { recursive: true });

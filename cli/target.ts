@@ -32,7 +32,8 @@ export function findTarget(options: {
   const settings = readStrings(join(root, 'local.settings.json'), 'Values');
   const url = options.url ?? env.SLUICE_URL ?? settings.SLUICE_URL ?? localUrl;
   if (!/^https?:\/\/[^?#]+$/.test(url) || !URL.canParse(url)) {
-    throw new UsageError(`--url must be the address of the app, such as ${localUrl}, not "${url}"`);
+    const from = options.url === undefined ? 'SLUICE_URL' : '--url';
+    throw new UsageError(`${from} must be the address of the app, such as ${localUrl}, not "${url}"`);
   }
   const isLocal = localNames.has(new URL(url).hostname);
   const hostKey = isLocal ? readStrings(join(root, '.local/host/keys.json')).master : undefined;

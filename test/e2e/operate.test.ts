@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { promisify } from 'node:util';
+import { isDeepStrictEqual, promisify } from 'node:util';
 import type { HostProcess } from '../../local/stack.ts';
 import type { Status, SubscriptionStatus } from '../../src/operate/status.ts';
 import { openTestCloud, patienceMs } from '../support/test-cloud.ts';
@@ -164,6 +164,26 @@ test('a test event arrives and tells how it was answered', async () => {
   assert.equal(code, 0);
   assert.equal(JSON.parse(out).status, 200);
   assert.match(cloud.sink.deliveries(path)[0]?.body ?? '', /sluice\.test/);
+});
+
+test('a partition that a topic made anew does not have is missing, until it is given up', async () => {
+  cloud.log.deleteTopic(topic);
+  cloud.log.createTopic({ name: topic, partitionCount: 1, replicationFactor: 1, properties: {} });
+  const ours = (all: SubscriptionStatus) => all.partitions.filter((one) => one.topic === topic);
+  await statusThat((all) =>
+    isDeepStrictEqual(
+      ours(all).map(({ missing }) => missing),
+      [false, true, true],
+    ),
+  );
+  const seek = (partition: number, to: string) =>
+    sluice('seek', 'all', '--to', to, '--topic', topic, '--partition', String(partition));
+  const refused = await seek(2, 'latest');
+  assert.deepEqual([refused.code, /only a seek to earliest gives it up/.test(refused.err)], [1, true]);
+  const givenUp = await seek(2, 'earliest');
+  assert.equal(givenUp.code, 0, givenUp.err);
+  const last = ours(await status()).at(-1);
+  assert.deepEqual([last?.nextOffset, last?.endOffset, last?.missing], ['0', '0', true]);
 });
 
 test('the endpoints open to the master key only', async () => {
