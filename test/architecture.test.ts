@@ -40,7 +40,7 @@ const allowedPackages: Readonly<Record<string, readonly string[]>> = {
   operate: ['zod'],
   'kafka-rest': ['@azure/identity', '@azure/msal-node', 'node:crypto', 'zod'],
   storage: ['@azure/data-tables', '@azure/identity', 'node:crypto', 'node:util', 'node:zlib', 'zod'],
-  shared: ['@opentelemetry/api', 'node:dns', 'node:net', 'node:util', 'undici'],
+  shared: ['@opentelemetry/api', 'node:dns', 'node:net', 'node:util', 'undici', 'zod'],
 };
 
 const files = globSync('src/**/*.ts')

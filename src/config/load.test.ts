@@ -89,7 +89,7 @@ test('everything that is wrong is reported at once, with its path and what would
     /schedules\.nightly\.cron: must have six fields/,
     /sources\.github-: source names are .* with no hyphen first or last/,
     /subscriptions\.Audit: .*lower-case/,
-    /\(file\): Unrecognized key: "surprise"/,
+    /\(file\): takes no "surprise"; it takes: \$schema, proxy, /,
   ]) {
     assert.match(message, expected);
   }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { describeError, SluiceError } from '../shared/error.ts';
+import { schemaWords } from '../shared/schema-words.ts';
 import type { Settings } from './fields.ts';
 import { type BridgeConfig, bridgeConfigSchema } from './schema.ts';
 import { subscriptionContradictions } from './subscriptions.ts';
@@ -57,7 +58,7 @@ export function createConfigParser(settings: Settings): (file: string, text: str
     } catch (error) {
       throw new ConfigError(file, [`not JSON: ${describeError(error)}`]);
     }
-    const parsed = schema.safeParse(json);
+    const parsed = schema.safeParse(json, { error: schemaWords });
     if (!parsed.success)
       throw new ConfigError(
         file,

@@ -2,12 +2,13 @@ import type { z } from 'zod';
 import { type Answer, jsonAnswer, problemAnswer } from '../shared/answer.ts';
 import { describeError, SluiceError } from '../shared/error.ts';
 import { parseJson } from '../shared/json.ts';
+import { schemaWords } from '../shared/schema-words.ts';
 import { discardDeadLetters, getDeadLetter, listDeadLetters, redriveDeadLetters } from './dead-letters.ts';
 import { pause, resume } from './endpoint-control.ts';
 import type { OperateOptions } from './ports.ts';
 import { OperateError, problem } from './problem.ts';
 import { replay } from './replay.ts';
-import { requestWords } from './request-words.ts';
+
 import {
   discardRequest,
   getDeadLetterRequest,
@@ -77,7 +78,7 @@ function operation<Schema extends z.ZodType>(
   run: (options: OperateOptions, input: z.output<Schema>) => Promise<unknown>,
 ): Operation {
   return (options, input) => {
-    const parsed = schema.safeParse(input, { error: requestWords });
+    const parsed = schema.safeParse(input, { error: schemaWords });
     if (parsed.success) return run(options, parsed.data);
     const errors = parsed.error.issues.map(({ path, message }) => ({
       path: path.join('.') || '(request)',
