@@ -151,10 +151,13 @@ export function sawRecord(witness: OutWitness, watch: Watch, place: Place, arriv
   if (!watch.taken.has(offset)) checkOrder(witness, watch, record);
   watch.taken.add(offset);
   const heard = arrival.heard && arrival.caller.alive && !arrival.caller.frozen;
-  if (heard && !watch.twice.delete(offset)) watch.heard.add(offset);
+  if (heard && !watch.twice.delete(offset)) {
+    watch.heard.add(offset);
+    watch.heardIn.set(offset, watch.standing?.epoch ?? 0);
+  }
 }
 
-/** What was taken is sent again only after a crash or a lost lease, and then no more than one window. */
+/** Of what was taken under a lease, no more than one window is sent again: after a crash, or once it was lost. */
 function sawAgain(
   { world, configurations }: OutWitness,
   watch: Watch,
@@ -162,7 +165,7 @@ function sawAgain(
   arrival: Arrival,
 ): void {
   if (arrival.caller.name.startsWith(operatorName)) return;
-  const epoch = watch.standing?.epoch ?? 0;
+  const epoch = watch.heardIn.get(offset) ?? 0;
   const again = watch.again.get(epoch) ?? new Set();
   watch.again.set(epoch, again);
   again.add(offset);
@@ -171,7 +174,7 @@ function sawAgain(
   if (again.size > most) {
     world.violated(
       'duplicates are bounded',
-      `${nameOf(watch)}: ${again.size} records that were known to be taken came again in epoch ${epoch}, of ${most}`,
+      `${nameOf(watch)}: ${again.size} records that were known to be taken in epoch ${epoch} came again, of ${most}`,
     );
   }
 }

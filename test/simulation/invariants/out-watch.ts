@@ -61,7 +61,9 @@ export interface Watch {
   readonly twice: Set<number>;
   /** Offsets that an operator skipped by seeking. */
   readonly skipped: Range[];
-  /** Offsets sent again in each epoch although an instance knew that they were taken. */
+  /** The epoch in which an instance has heard last that an offset was taken. */
+  readonly heardIn: Map<number, number>;
+  /** By that epoch, the offsets that were sent again in spite of it. */
   readonly again: Map<number, Set<number>>;
   /** Records of each lane in their order, and how many of the first are settled. */
   readonly lanes: Map<string, { readonly offsets: number[]; settled: number }>;
@@ -109,6 +111,7 @@ export function newWatch(plan: SubscriptionPlan, topic: string, partition: numbe
     parked: new Set(),
     twice: new Set(),
     skipped: [],
+    heardIn: new Map(),
     again: new Map(),
     lanes: new Map(),
     laned: 0,
