@@ -46,7 +46,36 @@ export interface IngestPlan {
   readonly batchRecordsMax: number;
   readonly callsMax: number;
   readonly inFlightRequestsMax: number;
+  /** Bytes of records in one call of the proxy. */
+  readonly batchBytesMax: number;
+  readonly outbox: OutboxPlan;
+  /** For how long producers' events are recognised when they are sent again. */
+  readonly recognisedSeconds: number;
+  /** Producers give the ids of earlier events to new ones, once these are not recognised any more. */
+  readonly reusesIds: boolean;
+  /** Characters that large events carry for nothing but their size. */
+  readonly paddings: readonly number[];
+  /** Some requests are webhooks of a provider. */
+  readonly webhooks: boolean;
 }
+
+/** Where records wait, unless there is no such place. */
+export interface OutboxPlan {
+  readonly enabled: boolean;
+  readonly budgetMs: number;
+  readonly leaseMs: number;
+}
+
+/** How the way in is configured and used, unless a situation says otherwise. */
+const usualIngest = {
+  batchBytesMax: 1_048_576,
+  outbox: { enabled: true, budgetMs: 60_000, leaseMs: 60_000 },
+  recognisedSeconds: 3_600,
+  reusesIds: false,
+  // In one entity, in several chunks of one, in more than the outbox takes.
+  paddings: [66_000, 140_000, 460_000, 460_000, 905_000, 905_000],
+  webhooks: false,
+};
 
 /** The plan of a seed: in most of them only some things go wrong, in a few nothing, in a few everything. */
 export function planOf(seed: number, options: { readonly minutes?: number | undefined } = {}): Plan {
@@ -77,6 +106,7 @@ export function planOf(seed: number, options: { readonly minutes?: number | unde
       nextOffset: chance.happens(0.7),
       produceAnswer: chance.oneOf(['offsets', 'offsets', 'text']),
       pageForm: chance.oneOf(['object', 'array']),
+      slowMsMax: 20_000,
       ...(readsOn && { outOfRange: 'earliest' }),
     },
     partitions: chance.integer(1, 3),
@@ -100,6 +130,7 @@ export function planOf(seed: number, options: { readonly minutes?: number | unde
       batchRecordsMax: chance.oneOf([2, 5, 500]),
       callsMax: chance.integer(1, 3),
       inFlightRequestsMax: chance.oneOf([2, 100]),
+      ...usualIngest,
     },
   };
   return withRoom(inSituation(plan));

@@ -80,7 +80,7 @@ async function live(world: World, log: TopicLog): Promise<{ events: number; deli
   const host = startHost(world, start);
   const queue = createQueue(world, host);
   const work = startWork(world, host);
-  const witness: InWitness = { world, log, tables, work };
+  const witness: InWitness = { world, log, tables, proxy, work };
   watchIn(witness);
   const out = watchOut({ ...witness, configurations }, endpoints);
   watchEndpoints(world, { tables, endpoints, configurations });

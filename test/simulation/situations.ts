@@ -163,11 +163,94 @@ const latestSituations: readonly Situation[] = [
   }),
 ];
 
+const situationsIn: readonly Situation[] = [
+  /** The outbox is emptied slowly, in small calls, while other flushes would like to do the same. */
+  (plan, chance) => ({
+    ...withFaults(plan, { 'proxy is away': 0.7, 'proxy is slow': 1, 'timer doubles': 0.3 }, [
+      'proxy refuses connections',
+      'proxy answers 5xx',
+      'proxy throttles',
+      'proxy stalls',
+      'proxy loses answers',
+      'proxy fails single records',
+      'proxy refuses whole calls',
+    ]),
+    minutes: 6,
+    producers: 4,
+    events: chance.oneOf([120, 300]),
+    instances: 3,
+    skewMs: 3_000,
+    proxy: { ...plan.proxy, slowMsMax: 8_000 },
+    subscriptions: plan.subscriptions.map((subscription) => ({ ...subscription, answersAfterMs: 0 })),
+    ingest: {
+      ...plan.ingest,
+      ordering: 'strict',
+      createsTopic: false,
+      batchBytesMax: 700,
+      outbox: { enabled: true, budgetMs: 120_000, leaseMs: 45_000 },
+    },
+  }),
+  /** There is no outbox. */
+  (plan) => ({
+    ...withFaults(plan, { 'proxy is away': 1, 'proxy answers 5xx': 0.15, 'proxy loses answers': 0.05 }),
+    ingest: { ...plan.ingest, outbox: { ...plan.ingest.outbox, enabled: false } },
+  }),
+  /** What was sent is soon forgotten, and its ids are used again. */
+  (plan, chance) => {
+    const skewMs = chance.oneOf([0, 1_000, 30_000]);
+    return {
+      ...plan,
+      minutes: 6,
+      events: 120,
+      skewMs,
+      ingest: { ...plan.ingest, recognisedSeconds: 60 + (2 * skewMs) / 1_000, reusesIds: true },
+    };
+  },
+  /** The proxy lets nobody in, or fails in other words. */
+  (plan) => ({
+    ...withFaults(plan, {
+      'proxy forbids': 0.1,
+      'proxy hides failures': 0.1,
+      'proxy revokes a token': 0.05,
+      'authority fails': 0.4,
+    }),
+  }),
+  /** The outbox is in use while clocks are set. */
+  (plan, chance) => ({
+    ...withFaults(plan, { 'proxy is away': 2, 'clock is set': 4 }),
+    instances: chance.oneOf([1, 2]),
+    skewMs: 30_000,
+    ingest: { ...plan.ingest, ordering: 'strict' },
+  }),
+  /** Providers send webhooks, in which no subscription knows what it does not want. */
+  (plan, chance) => ({
+    ...withFaults(plan, { 'proxy is away': 1, 'proxy answers 5xx': 0.15 }, ['instance is configured anew']),
+    ...(chance.happens(0.5) && { faults: { 'proxy is away': 1 } }),
+    subscriptions: plan.subscriptions.map((subscription) => ({ ...subscription, unwantedKey: undefined })),
+    ingest: { ...plan.ingest, webhooks: true },
+  }),
+  /** Much of what comes is large, and gathers in calls of which no entity of the outbox holds the records. */
+  (plan) => ({
+    ...withFaults(plan, { 'event is large': 0.5, 'proxy is away': 2 }),
+    events: 120,
+    ingest: { ...plan.ingest, batchRecordsMax: 500, callsMax: 1, paddings: [460_000, 460_000, 905_000] },
+  }),
+  /** Single records fail again and again, and nothing leaves it open whether one was written. */
+  (plan) => ({
+    ...plan,
+    faults: { 'proxy fails single records': 0.3, 'proxy is away': 1 },
+    events: 200,
+    skewMs: 0,
+    ingest: { ...plan.ingest, callsMax: 1 },
+  }),
+];
+
 /** In the order in which they came: what is added in a new one leaves other plans as they were. */
 const generations: readonly Generation[] = [
   { stream: 'situation', share: 0.2, situations: firstSituations },
   { stream: 'later situations', share: 0.15, situations: laterSituations },
   { stream: 'latest situations', share: 0.15, situations: latestSituations },
+  { stream: 'situations in', share: 0.25, situations: situationsIn },
 ];
 
 function withFaults(plan: Plan, faults: Plan['faults'], without: readonly Fault[] = []): Plan {

@@ -280,4 +280,173 @@ export const mutantsIn: readonly Mutant[] = [
     text: 'isSuccess(answer) ? answer : { ...answer, body: withoutSecrets(answer.body, [token]) }',
     by: 'answer',
   },
+  {
+    name: 'flush goes on after its last batch in strict order',
+    file: 'src/ingest/flush-topic.ts',
+    text: "ordering === 'strict' ? undefined : lastId",
+    by: 'lastId',
+  },
+  {
+    name: 'lease of a topic is not renewed',
+    file: 'src/ingest/flush-topic.ts',
+    text: "if (!(await ensureLease())) return 'lease-lost';",
+    by: 'void ensureLease;',
+  },
+  {
+    name: 'lease of a topic is renewed when it has ended',
+    file: 'src/ingest/flush-topic.ts',
+    text: 'lease.expiresAtMs - clock.now() > limits.produceMs',
+    by: 'lease.expiresAtMs > clock.now()',
+  },
+  {
+    name: 'flush goes on beyond its time',
+    file: 'src/ingest/flush-topic.ts',
+    text: 'clock.now() + limits.produceMs > deadlineMs',
+    by: 'deadlineMs < 0',
+  },
+  {
+    name: 'batch that was produced in part stays as it was',
+    file: 'src/ingest/flush-topic.ts',
+    text: 'records: left, attempts,',
+    by: 'attempts,',
+  },
+  {
+    name: 'all flushes have one name',
+    file: 'src/composition/flush.ts',
+    text: 'owner: ownerOf(invocation, newId),',
+    by: "owner: 'flush',",
+  },
+  {
+    name: 'receipt ends too early',
+    file: 'src/ingest/once.ts',
+    text: 'clock.now() + windowMs',
+    by: 'clock.now() + windowMs / 100',
+  },
+  {
+    name: 'receipt that has ended still counts',
+    file: 'src/storage/table/receipts.ts',
+    text: 'if (expires <= nowMs) return undefined;',
+    by: '',
+  },
+  {
+    name: 'receipts are swept before their end',
+    file: 'src/storage/table/receipts.ts',
+    text: 'expires le ${sortableMs(nowMs)}',
+    by: 'expires ge ${sortableMs(nowMs)}',
+  },
+  {
+    name: 'event that was kept once counts as kept for ever',
+    file: 'src/ingest/once.ts',
+    text: '.finally(() => underway.delete(name))',
+    by: '',
+  },
+  {
+    name: 'request that failed leaves no room',
+    file: 'src/ingest/receive.ts',
+    text: `  try {
+    return await work();
+  } finally {
+    leave();
+  }`,
+    by: `  const answer = await work();
+  if (answer.status < 500) leave();
+  return answer;`,
+  },
+  {
+    name: 'bytes of a request are never given back',
+    file: 'src/ingest/pressure.ts',
+    text: 'bytesInFlight -= bytes;',
+    by: '',
+  },
+  {
+    name: 'bytes of a request do not count',
+    file: 'src/ingest/receive.ts',
+    text: 'options.pressure.enter(body.byteLength)',
+    by: 'options.pressure.enter(0)',
+  },
+  {
+    name: 'fewer requests are let in than may be',
+    file: 'src/ingest/pressure.ts',
+    text: 'requests >= limits.inFlightRequestsMax',
+    by: 'requests + 1 >= limits.inFlightRequestsMax',
+  },
+  {
+    name: 'call that may have been taken is made again',
+    file: 'src/kafka-rest/client.ts',
+    text: "if (repeat === 'when-not-taken' && !error.notTaken) return undefined;",
+    by: '',
+  },
+  {
+    name: '5xx counts as not taken',
+    file: 'src/kafka-rest/answers.ts',
+    text: "code: 'kafka-rest.failed', retryable: true, notTaken: false",
+    by: "code: 'kafka-rest.failed', retryable: true, notTaken: true",
+  },
+  {
+    name: 'token that the proxy rejects is kept',
+    file: 'src/kafka-rest/client.ts',
+    text: 'options.tokens.replace(token)',
+    by: 'options.tokens.current()',
+  },
+  {
+    name: 'whatever the proxy refuses is given up',
+    file: 'src/kafka-rest/write-records.ts',
+    text: 'const lasting = unknownTopic || isAboutContent(error);',
+    by: "const lasting = unknownTopic || isAboutContent(error) || code === 'kafka-rest.refused';",
+  },
+  {
+    name: 'failure without a token is given up',
+    file: 'src/kafka-rest/write-records.ts',
+    text: 'const lasting = unknownTopic || isAboutContent(error);',
+    by: 'const lasting = unknownTopic || !(error instanceof KafkaRestError) || isAboutContent(error);',
+  },
+  {
+    name: 'failure that a 200 reports is ignored',
+    file: 'src/kafka-rest/answers.ts',
+    text: 'if (!whole.success || isError(whole.data))',
+    by: 'if (!whole.success)',
+  },
+  {
+    name: 'batches are named by a clock that is set back',
+    file: 'src/storage/time-ordered-id.ts',
+    text: 'lastMs = Math.max(lastMs, Math.trunc(nowMs));',
+    by: 'lastMs = Math.trunc(nowMs);',
+  },
+  {
+    name: 'bytes of a call to the proxy have no bound',
+    file: 'src/ingest/batcher.ts',
+    text: ' || (count > 0 && bytes + waiting.bytes > batchBytesMax)',
+    by: '',
+  },
+  {
+    name: 'of a batch in several pieces the first is stored',
+    file: 'src/storage/table/outbox.ts',
+    text: 'entities.slice(from, from + transactionEntitiesMax)',
+    by: 'entities.slice(from, from + 1)',
+  },
+  {
+    name: 'what failed counts as queued where there is no outbox',
+    file: 'src/ingest/keep.ts',
+    text: 'return records.map(() => fate);',
+    by: "return records.map(() => (fate.kind === 'failed' ? { kind: 'queued' } : fate));",
+  },
+  {
+    name: 'record too large for the outbox changes the order of fates',
+    file: 'src/ingest/keep.ts',
+    text: 'fates.toSpliced(index, 0, fate)',
+    by: '[fate, ...fates]',
+  },
+  {
+    name: 'webhook is answered before it is kept',
+    file: 'src/ingest/receive.ts',
+    text: 'return take(options, events, sourceName, ownSource(options, sourceName));',
+    by: `const kept = take(options, events, sourceName, ownSource(options, sourceName));
+    return Promise.race([kept, answerFor(events, [{ kind: 'queued', topic: 'orders' }], 1)]);`,
+  },
+  {
+    name: 'webhook is not recognised when it comes again',
+    file: 'src/ingest/receive.ts',
+    text: 'sourceName, ownSource(options, sourceName));',
+    by: 'sourceName, undefined);',
+  },
 ];

@@ -11,5 +11,7 @@ export type Course =
       readonly kind: 'answered' | 'breaks';
       readonly arrivesAfterMs: number;
       readonly answersAfterMs: number;
+      /** The answer does not say whether anything was done. */
+      readonly leavesOpen?: boolean;
       handle(): HttpAnswer;
     };

@@ -1,4 +1,5 @@
 import type { HttpAnswer, HttpRequest } from '../../../src/shared/http.ts';
+import type { Instance } from '../platform/instance.ts';
 import type { Chance } from '../world/chance.ts';
 import type { World } from '../world/world.ts';
 import type { Course } from './course.ts';
@@ -7,9 +8,20 @@ import type { LogPartition, LogTopic, NewRecord, TopicLog } from './topic-log.ts
 
 /** A Kafka REST proxy at the level of HTTP, and everything that can be wrong with one. */
 export interface ProxyModel {
-  serve(request: HttpRequest): Course;
+  serve(request: HttpRequest, caller: Instance): Course;
+  /** Tells of each call that writes, when it leaves. */
+  onProduce(listener: (call: ProduceCall) => void): void;
   /** Lets the proxy be away for a while. */
   goAway(forMs: number): void;
+}
+
+/** A call that is to write records. */
+export interface ProduceCall {
+  readonly caller: Instance;
+  readonly topic: string;
+  readonly records: readonly NewRecord[];
+  /** It fails, and its caller cannot know whether anything was written. */
+  readonly leavesOpen: boolean;
 }
 
 /** What proxies differ in where the vendor's reference says nothing. */
@@ -22,6 +34,8 @@ export interface ProxyManner {
   readonly produceAnswer: 'offsets' | 'text';
   /** Whether a page is an object that holds records or the bare list. */
   readonly pageForm: 'object' | 'array';
+  /** How long a call takes at most when it is slow. */
+  readonly slowMsMax: number;
 }
 
 /** The oldest metadata that a proxy shows. */
@@ -33,7 +47,26 @@ const pageBytesMax = 6 * 1_048_576;
 /** Makes the proxy of a world, in front of its log. */
 export function createProxy(world: World, log: TopicLog): ProxyModel {
   const model = new Model(world, log);
-  return { serve: (request) => model.serve(request), goAway: (forMs) => model.goAway(forMs) };
+  const listeners: ((call: ProduceCall) => void)[] = [];
+  return {
+    serve(request, caller) {
+      const course = model.serve(request);
+      if (request.method === 'POST') {
+        const leavesOpen =
+          course.kind === 'answered' ? course.leavesOpen === true : course.kind !== 'refused';
+        for (const listener of listeners) listener({ caller, ...produceOf(request), leavesOpen });
+      }
+      return course;
+    },
+    onProduce: (listener) => listeners.push(listener),
+    goAway: (forMs) => model.goAway(forMs),
+  };
+}
+
+/** The only calls that are posted. */
+function produceOf({ url, body }: HttpRequest): Pick<ProduceCall, 'topic' | 'records'> {
+  const topic = decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? '');
+  return { topic, records: JSON.parse(String(body ?? '')).records };
 }
 
 class Model {
@@ -43,6 +76,7 @@ class Model {
   readonly #manner: ProxyManner;
   /** Places where a page was empty once although there are records; a proxy that is late is not late for ever. */
   readonly #emptied = new Set<string>();
+  readonly #revoked = new Set<string>();
   #awayUntilMs = 0;
   #cachedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -87,13 +121,14 @@ class Model {
         kind: 'answered',
         arrivesAfterMs,
         answersAfterMs,
+        leavesOpen: true,
         handle: () => {
           if (taken) handle();
           return failed;
         },
       };
     }
-    const slowMs = world.strikes('proxy is slow') ? chance.integer(100, 20_000) : 0;
+    const slowMs = world.strikes('proxy is slow') ? chance.integer(100, this.#manner.slowMsMax) : 0;
     const slowThereMs = chance.happens(0.5) ? slowMs : 0;
     return {
       kind: 'answered',
@@ -108,12 +143,17 @@ class Model {
     if (scheme !== 'Bearer' || !isProxyToken(token)) {
       this.#world.violated('the bridge proves itself', `the proxy gets "${request.headers.authorization}"`);
     }
+    if (this.#world.strikes('proxy revokes a token')) this.#revoked.add(token);
+    if (this.#revoked.has(token)) return failure(401, 'the token was revoked');
     if (this.#world.strikes('proxy forgets tokens')) return failure(401, `the token ${token} is not known`);
     if (this.#world.strikes('proxy throttles')) {
       return {
         ...failure(429, 'too many calls'),
         headers: { 'retry-after': String(this.#chance.integer(0, 5)) },
       };
+    }
+    if (this.#world.strikes('proxy forbids')) {
+      return failure(this.#chance.oneOf([403, 405, 409]), 'not now');
     }
     return undefined;
   }
@@ -191,9 +231,16 @@ class Model {
       this.#world.note('log', () => `${topic.name}/${partition}/${offset} = ${event} (key ${record.key})`);
       return { partition, offset };
     });
+    if (this.#world.strikes('proxy hides failures')) return this.#hidden(outcomes);
     const anyFailed = outcomes.some((outcome) => 'error_code' in outcome);
     if (this.#manner.produceAnswer === 'text' && !anyFailed) return answer('written');
     return answer({ offsets: outcomes });
+  }
+
+  /** A 200 that says that the call has failed, or does not say what became of each record. */
+  #hidden(outcomes: readonly object[]): HttpAnswer {
+    const error = { error_code: 50_003, message: 'something went wrong' };
+    return answer(this.#chance.oneOf([error, { offsets: outcomes.slice(1) }, { offsets: [] }]));
   }
 
   #consume(topic: LogTopic, number: number, asked: number, count: number): HttpAnswer {

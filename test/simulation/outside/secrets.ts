@@ -6,7 +6,7 @@ const signingKey = 'MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 export const client = { id: 'bridge', secret: `${mark}client` };
 /** How that client proves itself (RFC 6749, section 2.3.1). */
 export const clientPair = Buffer.from(`${client.id}:${client.secret}`).toString('base64');
-/** By which deliveries are signed. */
+/** By which webhooks are signed, both ways. */
 export const signingSecret = `whsec_${signingKey}`;
 
 /** A token by which an instance proves itself to the proxy. */

@@ -2,7 +2,7 @@
 export const topics = { orders: 'orders', metrics: 'metrics' } as const;
 
 /** The sources by which events come to them over HTTP. */
-export const sources = { orders: 'shop', metrics: 'meters' } as const;
+export const sources = { orders: 'shop', metrics: 'meters', hooks: 'hooks' } as const;
 
 /** The schedule of every world; its name is also the subject of its events. */
 export const schedule = 'tick';

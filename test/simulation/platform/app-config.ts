@@ -20,6 +20,9 @@ export const limits = {
   inFlightBytesMax: 1_048_576,
 };
 
+/** No instance is frozen for longer. */
+const signedSecondsMax = 86_400;
+
 const settings = {
   CLIENT_SECRET: client.secret,
   SIGNING_SECRET: signingSecret,
@@ -50,7 +53,8 @@ export function endpointOf(url: string): string {
 
 function fileOf(plan: Plan, { drain, subscriptions }: Configuration): object {
   const { ingest, partitions, drainMode, proofs } = plan;
-  const { batchRecordsMax, callsMax, createsTopic, inFlightRequestsMax, ordering } = ingest;
+  const { batchBytesMax, batchRecordsMax, callsMax, createsTopic, inFlightRequestsMax } = ingest;
+  const { ordering, outbox, recognisedSeconds } = ingest;
   return {
     proxy: {
       url: proxyUrl,
@@ -59,11 +63,21 @@ function fileOf(plan: Plan, { drain, subscriptions }: Configuration): object {
       ...(createsTopic && { createTopics: { partitions, listedWithinMs: 10_000 } }),
     },
     sources: {
-      [sources.orders]: { type: 'order', idempotencySeconds: 3_600 },
+      [sources.orders]: { type: 'order', idempotencySeconds: recognisedSeconds },
       [sources.metrics]: { type: 'metric' },
+      [sources.hooks]: {
+        type: 'hook',
+        idempotencySeconds: recognisedSeconds,
+        auth: {
+          kind: 'standard-webhooks',
+          secrets: ['${SIGNING_SECRET}'],
+          toleranceSeconds: signedSecondsMax,
+        },
+      },
     },
     routes: [
       { source: sources.orders, topic: topics.orders, key: 'subject' },
+      { source: sources.hooks, topic: topics.orders, key: '/key' },
       { source: sources.metrics, topic: topics.metrics, key: '/key', value: 'raw' },
       { filter: { exact: { source: stores } }, topic: topics.orders, key: 'subject' },
       { filter: { exact: { source: `/schedules/${schedule}` } }, topic: topics.orders, key: 'subject' },
@@ -83,8 +97,8 @@ function fileOf(plan: Plan, { drain, subscriptions }: Configuration): object {
       ]),
     ),
     ingest: {
-      batch: { recordsMax: batchRecordsMax, callsMax },
-      outbox: { ordering },
+      batch: { recordsMax: batchRecordsMax, bytesMax: batchBytesMax, callsMax },
+      outbox: { ordering, ...outbox },
     },
     drain: { ...drain, mode: drainMode },
     limits: { ...limits, inFlightRequestsMax },

@@ -4,7 +4,7 @@ import type { Invocation } from '../../../src/composition/surroundings.ts';
 import type { OpenHttpPool } from '../../../src/shared/http.ts';
 import { formatLogLine, type Log } from '../../../src/shared/log.ts';
 import { silentTelemetry } from '../../../src/shared/telemetry.ts';
-import type { AcquireToken } from '../../../src/shared/tokens.ts';
+import { type AcquireToken, TokenError } from '../../../src/shared/tokens.ts';
 import { createTableCheckpointStore } from '../../../src/storage/table/checkpoint-store.ts';
 import { createTableDeadLetters } from '../../../src/storage/table/dead-letters.ts';
 import { createTableOutbox } from '../../../src/storage/table/outbox.ts';
@@ -51,16 +51,18 @@ export async function startApp(outside: Outside, instance: Instance): Promise<Ap
   const report = logOf(world, instance);
   const table = (of: Parameters<TablesModel['client']>[1]) => tables.client(instance, of);
   let ids = 0;
-  let tokens = 0;
   let invocations = 0;
+  let tokens = 0;
 
   const acquire: AcquireToken = () =>
     instance.call('tokens', (caller) => {
+      const fails = world.strikes('authority fails');
       tokens += 1;
       const value = proxyToken(name, tokens);
-      world.after(chance.latencyMs(50, 500), () =>
-        caller.resolve({ value, expiresAtMs: clock.now() + tokenLifeMs }),
-      );
+      world.after(chance.latencyMs(50, 500), () => {
+        if (fails) caller.reject(new TokenError('the authority is away'));
+        else caller.resolve({ value, expiresAtMs: clock.now() + tokenLifeMs });
+      });
     });
   const checkpoints = createTableCheckpointStore(table('checkpoints'));
   const parked = createTableParkedStore(table('parked'), name);
@@ -101,7 +103,7 @@ export async function startApp(outside: Outside, instance: Instance): Promise<Ap
 function networkOf({ world, proxy, endpoints, proofs }: Outside, instance: Instance): OpenHttpPool {
   const send = instance.http((request) => {
     checkRequest(world, request);
-    if (request.url.startsWith(proxyUrl)) return proxy.serve(request);
+    if (request.url.startsWith(proxyUrl)) return proxy.serve(request, instance);
     const subscription = endpointOf(request.url);
     if (request.url.includes(issuerHost)) return proofs.serveIssuer(subscription, request);
     if (request.method === 'OPTIONS') return proofs.serveDoor(subscription, request, instance);

@@ -1,4 +1,5 @@
 import type { EventsRequest } from '../../../src/ingest/receive.ts';
+import type { WebhookRequest } from '../../../src/ingest/verify/provider.ts';
 import type { Answer } from '../../../src/shared/answer.ts';
 import { everyMinute } from '../world/every-minute.ts';
 import type { World } from '../world/world.ts';
@@ -9,8 +10,8 @@ import { type Instance, startInstance } from './instance.ts';
 export interface Host {
   readonly instances: readonly Instance[];
   /** Sends a request to some instance. */
-  request(request: EventsRequest, settle: (answer: Answer | 'broken') => void): void;
-  /** Tells of each request that an instance begins to handle; what a listener gives back is called when it ends. */
+  request(request: Incoming, settle: (answer: Answer | 'broken', instance?: Instance) => void): void;
+  /** Tells of each request that an instance begins to handle; what a listener gives back is called with its answer. */
   onRequest(listener: RequestListener): void;
   /** Runs work on some instance, as a queue trigger does; `lost`: the instance died. */
   run(
@@ -22,8 +23,14 @@ export interface Host {
   timer(name: string, everyMs: number, run: (app: App) => Promise<void>): void;
 }
 
-/** Is told of a request that an instance begins to handle, and gives back what is to be called when that ends. */
-export type RequestListener = (instance: Instance, request: EventsRequest) => () => void;
+/** A request with events, or one that is a provider's webhook. */
+export interface Incoming extends EventsRequest {
+  readonly sourceName: string;
+  readonly isWebhook: boolean;
+}
+
+/** Is told of a request that an instance begins to handle, and gives back what is to be told of its answer. */
+export type RequestListener = (instance: Instance, request: Incoming) => (answer: Answer) => void;
 
 /** A singleton timer is locked by a lease of so long; whoever is frozen for longer has lost it. */
 const timerLockMs = 60_000;
@@ -85,9 +92,11 @@ export function startHost(world: World, start: (instance: Instance) => Promise<A
           target,
           async ({ bridge, invocation }) => {
             const ends = listeners.map((listener) => listener(target.instance, request));
-            const answer = await bridge.ingest.receive(request, invocation());
-            for (const end of ends) end();
-            world.after(chance.latencyMs(5, 300), () => settle(answer));
+            const answer = await (request.isWebhook
+              ? bridge.ingest.receiveFromProvider(request.sourceName, webhookOf(request), invocation())
+              : bridge.ingest.receive(request, invocation()));
+            for (const end of ends) end(answer);
+            world.after(chance.latencyMs(5, 300), () => settle(answer, target.instance));
           },
           (error) => {
             if (error === undefined) return;
@@ -148,6 +157,14 @@ export function startHost(world: World, start: (instance: Instance) => Promise<A
       };
       world.after(chance.integer(0, everyMs), tick);
     },
+  };
+}
+
+function webhookOf({ sourceName, headers, body }: Incoming): WebhookRequest {
+  return {
+    url: `https://bridge.test/api/webhooks/${sourceName}`,
+    header: (name) => headers.get(name) ?? undefined,
+    body,
   };
 }
 

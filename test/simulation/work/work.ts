@@ -1,11 +1,16 @@
+import { createHmac } from 'node:crypto';
 import type { HttpHeaders } from '../../../src/events/http-binding.ts';
 import type { Answer } from '../../../src/shared/answer.ts';
+import { signingSecret } from '../outside/secrets.ts';
 import { sources, topics } from '../outside/topics.ts';
 import { limits } from '../platform/app-config.ts';
-import type { Host } from '../platform/host.ts';
+import type { Host, Incoming } from '../platform/host.ts';
 import type { Instance } from '../platform/instance.ts';
 import type { World } from '../world/world.ts';
 import { startTriggers } from './triggers.ts';
+
+/** A source by which events come over HTTP. */
+type Source = (typeof sources)[keyof typeof sources];
 
 /** An event as its producer knows it. */
 export interface SentEvent {
@@ -15,6 +20,8 @@ export interface SentEvent {
   readonly id: string;
   readonly topic: string;
   readonly key: string;
+  /** The source by which it comes over HTTP; undefined for what comes by a trigger. */
+  readonly by?: Source;
   /** The value that its record must have; of an event that no route takes, what came in. */
   value(): unknown;
   /** The request by which it is sent, counted by producer. */
@@ -38,6 +45,11 @@ export interface SentEvent {
   repeats: number;
   /** How often it was sent twice at once. */
   doubles: number;
+  /** The instance that said so last, where it came over HTTP. */
+  takenBy: string | undefined;
+  /** When the last request that carried it ended, and how many have not. */
+  endedMs: number;
+  open: number;
   /** It was sent anew without those that failed the request with which it came first. */
   parted: boolean;
 }
@@ -76,8 +88,10 @@ const burstRequests = 12;
 const hurry = 0.02;
 const repeatShare = 0.1;
 const doubledShare = 0.05;
-/** In one entity, in several chunks of one, in more than the outbox takes. */
-const paddings = [66_000, 140_000, 460_000, 460_000, 905_000, 905_000];
+const webhookShare = 0.5;
+/** Of the events of producers that use ids again, where there are any. */
+const reusedShare = 0.5;
+const surelyMs = 1_000;
 /** Leaves room for the rest of a request. */
 const requestPaddingMax = 1_000_000;
 
@@ -112,12 +126,22 @@ export function startWork(world: World, host: Host): Work {
   function request(batch: readonly SentEvent[], settle: (answer: Answer | 'broken') => void): void {
     let over = false;
     book.begun();
-    host.request(requestOf(batch), (answer) => {
+    for (const event of batch) event.open += 1;
+    host.request(requestOf(batch, world.nowMs()), (answer, instance) => {
       if (over) return;
       over = true;
       book.finished();
+      for (const event of batch) {
+        event.open -= 1;
+        event.endedMs = world.nowMs();
+      }
       if (answer !== 'broken') {
-        if (answer.status === 202) for (const event of batch) event.acknowledgedMs ??= world.nowMs();
+        if (answer.status === 202) {
+          for (const event of batch) {
+            event.acknowledgedMs ??= world.nowMs();
+            event.takenBy = instance?.name;
+          }
+        }
         for (const listener of listeners) listener(batch, answer);
       }
       settle(answer);
@@ -134,6 +158,9 @@ export function startWork(world: World, host: Host): Work {
     const chance = world.chance(`producer ${producer}`);
     const doubles = world.chance(`doubles of ${producer}`);
     const sizes = world.chance(`sizes of ${producer}`);
+    const habits = world.chance(`habits of ${producer}`);
+    /** Events whose ids may be used again. */
+    const past: SentEvent[] = [];
     const isBursty = world.chance(`pace of ${producer}`).happens(burstShare);
     const pauseMs = (plan.minutes * 60_000) / count;
     let made = 0;
@@ -142,9 +169,9 @@ export function startWork(world: World, host: Host): Work {
     let sparedMs = 0;
     book.begun();
 
-    function makeEvent(by: string): SentEvent {
+    function makeEvent(by: Source): SentEvent {
       made += 1;
-      const padding = world.strikes('event is large') ? sizes.oneOf(paddings) : 0;
+      const padding = world.strikes('event is large') ? sizes.oneOf(plan.ingest.paddings) : 0;
       const fits = requestPadding + padding <= requestPaddingMax;
       if (fits) requestPadding += padding;
       const tooLarge = world.strikes('event is never produced');
@@ -153,11 +180,12 @@ export function startWork(world: World, host: Host): Work {
       const key = `${producer}-k${chance.integer(1, keysOfProducer)}`;
       const event: SentEvent = {
         name,
-        source: `/producers/${producer}`,
-        id: `e${made}`,
-        topic: by === sources.orders ? topics.orders : topics.metrics,
+        source: by === sources.hooks ? `/sources/${by}` : `/producers/${producer}`,
+        id: (by === sources.orders && freeId()) || (by === sources.hooks ? name : `e${made}`),
+        topic: by === sources.metrics ? topics.metrics : topics.orders,
         key,
-        value: () => (by === sources.orders ? cloudEventOf(event) : dataOf(event)),
+        value: () => recordValueOf(event),
+        by,
         request: requests,
         sentMs: world.nowMs(),
         tooLarge,
@@ -165,10 +193,21 @@ export function startWork(world: World, host: Host): Work {
         // Of this source only the data are written, and it has none.
         invalid: by === sources.metrics && world.strikes('event fits no route'),
         padding: fits ? padding : 0,
-        recognised: by === sources.orders,
+        recognised: by !== sources.metrics,
         ...unsent(),
       };
       return event;
+    }
+
+    /** The id of an event that the bridge has forgotten by now, if the producer uses ids again. */
+    function freeId(): string | undefined {
+      if (!plan.ingest.reusesIds || !habits.happens(reusedShare)) return undefined;
+      const forgottenMs = world.nowMs() - plan.ingest.recognisedSeconds * 1_000 - 2 * plan.skewMs - surelyMs;
+      const free = past.findIndex(
+        ({ acknowledgedMs, open, endedMs }) =>
+          acknowledgedMs !== undefined && open === 0 && endedMs < forgottenMs,
+      );
+      return free < 0 ? undefined : past.splice(free, 1)[0]?.id;
     }
 
     function goOn(): void {
@@ -176,16 +215,20 @@ export function startWork(world: World, host: Host): Work {
         book.finished();
         return;
       }
-      const source = chance.happens(0.7) ? sources.orders : sources.metrics;
+      const usual = chance.happens(0.7) ? sources.orders : sources.metrics;
+      const isHook = plan.ingest.webhooks && usual === sources.orders && habits.happens(webhookShare);
+      const source = isHook ? sources.hooks : usual;
       requests += 1;
       requestPadding = 0;
-      const size = Math.min(count - made, chance.happens(0.3) ? chance.integer(2, eventsOfRequestMax) : 1);
+      const most = chance.happens(0.3) ? chance.integer(2, eventsOfRequestMax) : 1;
+      const size = isHook ? 1 : Math.min(count - made, most);
       const batch = Array.from({ length: size }, () => makeEvent(source));
       if (plan.requests?.has(batch[0]?.name ?? '') === false) {
         world.after(pauseAfter(batch), goOn);
         return;
       }
       for (const event of batch) book.add(event);
+      if (source === sources.orders) past.push(...batch);
       send(batch, world.healed);
     }
 
@@ -267,18 +310,43 @@ function watchRoom(world: World, host: Host): void {
         `${instance.name} has ${now.requests} requests in, ${now.bytes} bytes`,
       );
     }
+    const isTooMany = now.requests >= inFlightRequestsMax;
+    const hasRoom =
+      !isTooMany && (now.requests === 0 || now.bytes + body.byteLength <= limits.inFlightBytesMax);
     now.requests += 1;
     now.bytes += body.byteLength;
-    return () => {
+    return ({ status }) => {
       now.requests -= 1;
       now.bytes -= body.byteLength;
+      if (status === 429 && hasRoom) {
+        world.violated('senders are let in', `${instance.name} has room, and turns a request away`);
+      }
     };
   });
 }
 
 /** An event of which nobody has heard yet. */
 export function unsent() {
-  return { acknowledgedMs: undefined, sendings: 0, repeats: 0, doubles: 0, parted: false };
+  return {
+    acknowledgedMs: undefined,
+    sendings: 0,
+    repeats: 0,
+    doubles: 0,
+    takenBy: undefined,
+    endedMs: 0,
+    open: 0,
+    parted: false,
+  };
+}
+
+/** Whether an event was sent once only; then its history is that of one request. */
+export function isSentOnce({ sendings, repeats, doubles }: SentEvent): boolean {
+  return sendings + repeats + doubles === 1;
+}
+
+/** The only instance that ever saw an event on its way in; undefined where that is not sure. */
+export function onlyTakerOf(event: SentEvent): string | undefined {
+  return isSentOnce(event) ? event.takenBy : undefined;
 }
 
 /** The data of an event; they name it wherever it goes. */
@@ -305,22 +373,65 @@ export function cloudEventOf(event: SentEvent) {
   };
 }
 
-function requestOf(batch: readonly SentEvent[]) {
+function recordValueOf(event: SentEvent): object {
+  switch (event.by) {
+    case sources.metrics:
+      return dataOf(event);
+    case sources.hooks:
+      return eventOfHook(event);
+    default:
+      return cloudEventOf(event);
+  }
+}
+
+/** What a webhook says of itself is an event to the bridge. */
+function eventOfHook(event: SentEvent) {
+  const { id, source } = event;
+  const data = hookOf(event);
+  const { type, timestamp: time } = data;
+  return { specversion: '1.0', id, source, type, time, datacontenttype: 'application/json', data };
+}
+
+function hookOf(event: SentEvent) {
+  const type = event.poison ? 'order.poison' : 'order.made';
+  return { type, timestamp: new Date(event.sentMs).toISOString(), ...dataOf(event) };
+}
+
+function requestOf(batch: readonly SentEvent[], nowMs: number): Incoming {
+  const [first] = batch;
+  if (first?.by === undefined) throw new Error('a producer sends nothing');
+  const request = first.by === sources.hooks ? webhookOf(first, nowMs) : eventsOf(batch);
+  const body = new Uint8Array(Buffer.from(request.body));
+  if (body.byteLength > limits.bodyBytesMax) throw new Error('a producer sends too much');
+  const isWebhook = first.by === sources.hooks;
+  return { sourceName: first.by, isWebhook, headers: headersOf(request.headers), body };
+}
+
+function eventsOf(batch: readonly SentEvent[]) {
   const events = batch.map(cloudEventOf);
   const [only] = events;
   const form = events.length === 1 ? 'application/cloudevents+json' : 'application/cloudevents-batch+json';
-  const body = Buffer.from(JSON.stringify(events.length === 1 ? only : events));
-  if (body.byteLength > limits.bodyBytesMax) throw new Error('a producer sends too much');
-  return {
-    sourceName: batch[0]?.topic === topics.orders ? sources.orders : sources.metrics,
-    headers: headersOf(form),
-    body: new Uint8Array(body),
-  };
+  return { headers: { 'content-type': form }, body: JSON.stringify(events.length === 1 ? only : events) };
 }
 
-function headersOf(contentType: string): HttpHeaders {
+/** A webhook that is signed as Standard Webhooks says. */
+function webhookOf(event: SentEvent, nowMs: number) {
+  const body = JSON.stringify(hookOf(event));
+  const timestamp = Math.floor(nowMs / 1_000);
+  const key = Buffer.from(signingSecret.replace('whsec_', ''), 'base64');
+  const signature = createHmac('sha256', key).update(`${event.id}.${timestamp}.${body}`).digest('base64');
+  const headers = {
+    'content-type': 'application/json',
+    'webhook-id': event.id,
+    'webhook-timestamp': String(timestamp),
+    'webhook-signature': `v1,${signature}`,
+  };
+  return { headers, body };
+}
+
+function headersOf(headers: Readonly<Record<string, string>>): HttpHeaders {
   return {
-    get: (name) => (name === 'content-type' ? contentType : null),
-    [Symbol.iterator]: () => [['content-type', contentType] as const].values(),
+    get: (name) => headers[name] ?? null,
+    [Symbol.iterator]: () => Object.entries(headers)[Symbol.iterator](),
   };
 }

@@ -77,8 +77,20 @@ export const faultRatesMax = {
   'event fits no route': 0.1,
 } as const;
 
-/** A kind of fault that can strike; see the table above. */
-export type Fault = keyof typeof faultRatesMax;
+/** Misfortune that only comes with situations, so that it leaves all other plans as they are. */
+export type FaultOfSituations =
+  /** Of the proxy, each call. */
+  | 'proxy revokes a token'
+  | 'proxy forbids'
+  | 'proxy hides failures'
+  /** Of who gives tokens for the proxy, each time one is asked for. */
+  | 'authority fails';
 
-/** All kinds of faults, in the order of the table. */
-export const faults = Object.keys(faultRatesMax) as readonly Fault[];
+/** A kind of fault that chance puts into any plan; see the table above. */
+export type PlannedFault = keyof typeof faultRatesMax;
+
+/** A kind of fault that can strike. */
+export type Fault = PlannedFault | FaultOfSituations;
+
+/** All kinds that chance puts into plans, in the order of the table. */
+export const faults = Object.keys(faultRatesMax) as readonly PlannedFault[];
