@@ -251,13 +251,11 @@ test('with keys on, a stranger gets in nowhere but at the health check', async (
 });
 
 test('a wrong configuration registers nothing, and everything wrong in it is said at once', async () => {
-  const lines: string[] = [];
   const settings = { KAFKA_REST_URL: 'kafka:9092', SINK_SECRET: '' };
-  await assert.rejects(
-    cloud.startHost({ settings, print: (line) => lines.push(line) }),
-    /before it was ready/,
-  );
-  const said = lines.join('\n');
-  assert.match(said, /proxy\.url: must be an absolute http\(s\) URL/);
-  assert.match(said, /signingSecrets\.0: the setting SINK_SECRET is not set/);
+  await assert.rejects(cloud.startHost({ settings }), ({ message }: Error) => {
+    assert.match(message, /before it was ready/);
+    assert.match(message, /proxy\.url: must be an absolute http\(s\) URL/);
+    assert.match(message, /signingSecrets\.0: the setting SINK_SECRET is not set/);
+    return true;
+  });
 });
