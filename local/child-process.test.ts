@@ -35,3 +35,13 @@ test('what a child prints that never is ready is told once, by the error', async
   await assert.rejects(started, /ended \(exit code 1\) before it was ready; it printed:\nno configuration$/);
   assert.deepEqual(printed, []);
 });
+
+test('a configuration with many things wrong is told from its top', async (t) => {
+  const { started } = start(
+    t,
+    `console.log('the file is wrong:');
+     for (let n = 0; n < 200; n++) console.log('  - setting ' + n + ' is not set');
+     process.exitCode = 1;`,
+  );
+  await assert.rejects(started, /it printed:\nthe file is wrong:\n {2}- setting 0 is not set\n/);
+});

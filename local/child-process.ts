@@ -33,8 +33,11 @@ export interface ChildOptions {
 
 const readyMessage = z.object({ url: z.string() });
 const startTimeoutMs = 60_000;
-/** Of what it prints before it is ready, the last lines are shown when it never is. */
-const shownLinesMax = 50;
+/**
+ * Of what it prints before it is ready, the last lines are shown when it never is: enough for a configuration with
+ * hundreds of things wrong, which is read from its top.
+ */
+const shownLinesMax = 1_000;
 
 /** @throws {SluiceError} with what it printed, when it ends before it is ready, or is not ready within a minute. */
 export async function startChild(options: ChildOptions): Promise<RunningChild> {
