@@ -1,10 +1,12 @@
 import { watchEndpoints } from './invariants/endpoint.ts';
 import { checkIn, type InWitness, restlessIn, watchIn } from './invariants/in.ts';
 import { checkOut, restlessOut, watchOut } from './invariants/out.ts';
+import { watchRedrives } from './invariants/out-redrives.ts';
 import { watchSecrets } from './invariants/secrets.ts';
 import { createEndpoints } from './outside/endpoints.ts';
 import { createProofs } from './outside/proofs.ts';
 import { createProxy } from './outside/proxy.ts';
+import { createReplays } from './outside/replays.ts';
 import { createTables } from './outside/tables.ts';
 import { createTopicLog, type TopicLog } from './outside/topic-log.ts';
 import { topics } from './outside/topics.ts';
@@ -12,7 +14,7 @@ import type { Plan } from './plan.ts';
 import { startApp } from './platform/app.ts';
 import { createConfigurations } from './platform/configurations.ts';
 import { startHost } from './platform/host.ts';
-import { type Instance, operatorName, startInstance } from './platform/instance.ts';
+import type { Instance } from './platform/instance.ts';
 import { createQueue } from './platform/queue.ts';
 import { startOperators } from './work/operators.ts';
 import { startStrangers } from './work/strangers.ts';
@@ -72,11 +74,12 @@ async function live(world: World, log: TopicLog): Promise<{ events: number; deli
   const tables = createTables(world);
   const proofs = createProofs(world);
   const endpoints = createEndpoints(world, proofs);
+  const replays = createReplays(world);
   const configurations = createConfigurations(world);
   if (!plan.ingest.createsTopic) log.create(topics.orders, plan.partitions);
   log.create(topics.metrics, plan.partitions);
   const start = (instance: Instance) =>
-    startApp({ world, proxy, tables, endpoints, proofs, configurations }, instance);
+    startApp({ world, proxy, tables, endpoints, proofs, replays, configurations }, instance);
   const host = startHost(world, start);
   const queue = createQueue(world, host);
   const work = startWork(world, host);
@@ -84,6 +87,7 @@ async function live(world: World, log: TopicLog): Promise<{ events: number; deli
   watchIn(witness);
   const out = watchOut({ ...witness, configurations }, endpoints);
   watchEndpoints(world, { tables, endpoints, configurations });
+  watchRedrives(world, { tables, endpoints });
   proofs.watch(endpoints);
   watchSecrets(world, witness);
   let deliveries = 0;
@@ -98,7 +102,7 @@ async function live(world: World, log: TopicLog): Promise<{ events: number; deli
     if (plan.drainMode === 'inline') await bridge.drain.run(invocation());
     else queue.put(await bridge.drain.plan(invocation()));
   });
-  startOperators(world, { app: start(startInstance(world, operatorName, 0)), tables, log });
+  const operators = startOperators(world, { start, tables, log, replays });
   startStrangers(world, log);
   startWeather(world, { proxy, tables, endpoints, log });
 
@@ -116,5 +120,6 @@ async function live(world: World, log: TopicLog): Promise<{ events: number; deli
   }
   if (world.violation === undefined) checkIn(witness);
   if (world.violation === undefined) checkOut(out);
+  operators.checkAnswered();
   return { events: work.events.length, deliveries };
 }

@@ -1,7 +1,8 @@
 import type { Plan } from './plan.ts';
 import type { SubscriptionPlan } from './subscriptions.ts';
+import { obscuring } from './work/seeks.ts';
 import { type Chance, createChance } from './world/chance.ts';
-import type { Fault } from './world/faults.ts';
+import { type Fault, faults } from './world/faults.ts';
 
 /** Makes of a plan one in which several things come together that chance alone brings together too rarely. */
 type Situation = (plan: Plan, chance: Chance) => Plan;
@@ -245,12 +246,135 @@ const situationsIn: readonly Situation[] = [
   }),
 ];
 
+const ofTables = faults.filter((fault) => fault.startsWith('tables '));
+
+const limitedConsent = { tokenSeconds: undefined, consent: { perMinute: 60 } } as const;
+
+const situationsOfOperators: readonly Situation[] = [
+  /** Somebody pauses an endpoint while it is probed. */
+  (plan, chance) => {
+    const { events, subscriptions } = slow(plan, 4);
+    return {
+      ...withFaults(plan, {
+        'operator stops a probe': 0.5,
+        'endpoint answers 5xx': chance.oneOf([0.3, 0.7]),
+      }),
+      events,
+      minutes: 5,
+      subscriptions: subscriptions.map((subscription) => ({
+        ...subscription,
+        delaysMs: [500, 2_000, 10_000],
+        breaker: { ...subscription.breaker, failureRatio: 0.5, attemptsMin: 2, openMs: 1_000 },
+      })),
+    };
+  },
+  /** Somebody seeks while partitions are walked, and in all of them at once. */
+  (plan, chance) => ({
+    ...withFaults(
+      plan,
+      { 'operator seeks in a walk': 0.3, 'operator seeks far': 3, 'endpoint answers 5xx': 0.3 },
+      chance.happens(0.5) ? obscuring : [],
+    ),
+    subscriptions: plan.subscriptions.map((subscription) => ({
+      ...subscription,
+      delaysMs: [1_000, 5_000],
+      answersAfterMs: chance.oneOf([0, 500]),
+    })),
+  }),
+  /** Much is given up, and several operators try it again or discard it. */
+  (plan, chance) => ({
+    ...withFaults(
+      plan,
+      {
+        'operator redrives': 5,
+        'operators redrive at once': 0.5,
+        'operator discards': 0.5,
+        'endpoint answers 4xx': 0.5,
+        'event is large': 0.05,
+      },
+      chance.happens(0.5) ? ofTables : [],
+    ),
+    events: 120,
+    proofs: { ...plan.proofs, ...(chance.happens(0.3) && { alpha: limitedConsent }) },
+    subscriptions: plan.subscriptions.map((subscription) => ({
+      ...subscription,
+      refusedAttemptsMax: 1,
+      ratePerSecond: chance.oneOf([undefined, 1, 3]),
+    })),
+  }),
+  /** Parts of topics are replayed to other targets. */
+  (plan, chance) => ({
+    ...withFaults(plan, { 'operator replays': 4 }, chance.happens(0.7) ? obscuring : []),
+    events: 120,
+  }),
+];
+
+const situationsOfStorage: readonly Situation[] = [
+  /** Writes that were given up take effect later. */
+  (plan, chance) => ({
+    ...withFaults(plan, {
+      'tables write late': chance.oneOf([0.05, 0.2]),
+      'endpoint answers 5xx': 0.4,
+      'event is large': 0.04,
+    }),
+    subscriptions: plan.subscriptions.map((subscription) => ({
+      ...subscription,
+      ordering: chance.oneOf(['key', 'none', 'partition']),
+      delaysMs: [500, 2_000, 10_000],
+    })),
+  }),
+  /** Leases are renewed while attempts wait for each other, and that takes long. */
+  (plan) => ({
+    ...withFaults(plan, { 'tables renew slowly': 0.4 }),
+    events: 120,
+    minutes: 3,
+    partitions: 1,
+    drain: {
+      ...plan.drain,
+      budgetMs: 300_000,
+      leaseMs: 30_000,
+      pageRecords: 1_000,
+      windowRecords: 1_000,
+    },
+    subscriptions: plan.subscriptions.map((subscription) => ({
+      ...subscription,
+      ordering: 'none',
+      form: 'structured',
+      maxInFlight: 16,
+      parkedMax: 1_000,
+      ratePerSecond: undefined,
+      connectionsMax: 1,
+      timeoutMs: 15_000,
+      answersAfterMs: 4_000,
+    })),
+  }),
+  /** Little may be under way, and much of it fails together. */
+  (plan, chance) => ({
+    ...withFaults(plan, { 'endpoint is away': 3, 'endpoint answers 5xx': 0.3 }, [
+      'instance is configured anew',
+    ]),
+    events: 120,
+    partitions: 1,
+    drain: { ...plan.drain, pageRecords: 1_000, windowRecords: chance.oneOf([2, 5]) },
+    subscriptions: plan.subscriptions.map((subscription) => ({
+      ...subscription,
+      ordering: chance.oneOf(['key', 'none']),
+      form: { kind: 'batch', recordsMax: 100, bytesMax: 1_048_576, lingerMs: 0 },
+      delaysMs: [500, 1_000, 1_000, 60_000],
+      parkedMax: 1_000,
+      ratePerSecond: undefined,
+    })),
+  }),
+];
+
 /** In the order in which they came: what is added in a new one leaves other plans as they were. */
 const generations: readonly Generation[] = [
   { stream: 'situation', share: 0.2, situations: firstSituations },
   { stream: 'later situations', share: 0.15, situations: laterSituations },
   { stream: 'latest situations', share: 0.15, situations: latestSituations },
   { stream: 'situations in', share: 0.25, situations: situationsIn },
+  { stream: 'situations of people', share: 0.15, situations: situationsOfOperators },
+  { stream: 'situations of storage', share: 0.15, situations: situationsOfStorage },
 ];
 
 function withFaults(plan: Plan, faults: Plan['faults'], without: readonly Fault[] = []): Plan {

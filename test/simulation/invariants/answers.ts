@@ -11,7 +11,12 @@ const unsureMs = 6_000;
 const notedWithinMs = 30_000;
 /** The state is written this soon, where nothing delays that. */
 const writtenWithinMs = 2_000;
-const keepFromWriting: readonly Fault[] = ['tables throttle', 'tables lose answers', 'tables are away'];
+const keepFromWriting: readonly Fault[] = [
+  'tables throttle',
+  'tables lose answers',
+  'tables write late',
+  'tables are away',
+];
 /** Attempts that lie further back say nothing of an endpoint now. */
 const windowMs = 300_000;
 
@@ -38,7 +43,10 @@ interface Seen {
 const mayFail = (status: number | undefined) =>
   failing(status) || (status !== undefined && status > 400 && status < 408 && status !== 406);
 const failing = (status: number | undefined) =>
-  status === undefined || [408, 425, 429].includes(status) || status >= 500 || (status > 299 && status < 400);
+  status === undefined ||
+  [403, 404, 408, 425, 429].includes(status) ||
+  status >= 500 ||
+  (status > 299 && status < 400);
 const isStopped = (row: Entity | undefined) => row?.state === 'paused' || row?.state === 'disabled';
 
 /** Watches that instances heed what endpoints answer: failures, `Retry-After` and 410. */

@@ -2,6 +2,7 @@ import type { EndpointsModel, Sent } from '../outside/endpoints.ts';
 import { placesOf } from '../outside/places.ts';
 import type { Entity, TablesModel, TableWrite } from '../outside/tables.ts';
 import type { Configurations } from '../platform/configurations.ts';
+import { operatorName } from '../platform/instance.ts';
 import type { SubscriptionPlan } from '../subscriptions.ts';
 import type { World } from '../world/world.ts';
 import { watchAnswers } from './answers.ts';
@@ -39,10 +40,16 @@ export function watchEndpoints(world: World, models: Models): void {
   const probes = new Map<string, Probers>();
   const changedMs = new Map<string, number>();
   watchAnswers(world, tables, endpoints);
-  const underway = new Map<string, number>();
+  const underway = new Map<string, readonly number[]>();
   const sentMs = new Map<string, number[]>();
+  const soughtMs = new Map<string, number>();
   tables.onWrite((write) => {
-    if (write.table !== 'checkpoints' || write.after?.rowKey !== 'endpoint') return;
+    if (write.table !== 'checkpoints' || write.after === undefined) return;
+    if (write.after.rowKey !== 'endpoint') {
+      const name = `${write.after.partitionKey} ${write.after.rowKey}`;
+      if (write.writer.name.startsWith(operatorName)) soughtMs.set(name, world.nowMs());
+      return;
+    }
     const { partitionKey, state } = write.after;
     if (state !== (write.before?.state ?? 'active')) changedMs.set(partitionKey, world.nowMs());
     sawState(world, probes, write);
@@ -53,7 +60,11 @@ export function watchEndpoints(world: World, models: Models): void {
     const { subscriptions } = configurations.of(sent.caller.name);
     const plan = subscriptions.find(({ name }) => name === sent.subscription);
     checkSize(world, sent, plan?.form);
-    checkInFlight(world, sent, { underway, maxInFlight: plan?.maxInFlight ?? 0 });
+    checkInFlight(world, sent, {
+      ...{ underway, soughtMs },
+      maxInFlight: plan?.maxInFlight ?? 0,
+      windowRecords: configurations.of(sent.caller.name).drain.windowRecords,
+    });
   });
   // A request whose token was rejected comes once more with another; both count as one.
   endpoints.onArrival(({ subscription, status, caller }) => {
@@ -154,20 +165,39 @@ function checkSize(
   world.violated('limits are kept', `${subscription} gets ${records} records of ${bytes} bytes at once`);
 }
 
-/** Of one partition an instance has no more requests under way than it may. */
+/** What an instance may have under way of one partition, and has. */
+interface InFlight {
+  /** The sizes of requests, by partition and instance. */
+  readonly underway: Map<string, readonly number[]>;
+  /** When an operator has sought in each partition. */
+  readonly soughtMs: ReadonlyMap<string, number>;
+  readonly maxInFlight: number;
+  readonly windowRecords: number;
+}
+
+/** Of one partition an instance has no more requests under way than it may, nor more records than its window. */
 function checkInFlight(
   world: World,
   { subscription, caller, request, lastsMs }: Sent,
-  { underway, maxInFlight }: { underway: Map<string, number>; maxInFlight: number },
+  { underway, soughtMs, maxInFlight, windowRecords }: InFlight,
 ): void {
   // What lasts no time is over when the next may begin.
   if (lastsMs < 1) return;
-  const [place] = placesOf(request);
-  const name = `${subscription} ${place?.topic}/${place?.partition} ${caller.name}`;
-  const now = (underway.get(name) ?? 0) + 1;
+  const places = placesOf(request);
+  const place = `${subscription} ${places[0]?.topic}:${places[0]?.partition}`;
+  const name = `${place} ${caller.name}`;
+  const now = [...(underway.get(name) ?? []), places.length];
   underway.set(name, now);
   // Until just before its caller knows how it ended.
-  world.after(lastsMs - 1, () => underway.set(name, (underway.get(name) ?? 0) - 1));
-  if (now <= maxInFlight) return;
-  world.violated('limits are kept', `${now} requests of ${name} are under way, of ${maxInFlight}`);
+  world.after(lastsMs - 1, () => {
+    const sizes = underway.get(name) ?? [];
+    underway.set(name, sizes.toSpliced(sizes.indexOf(places.length), 1));
+  });
+  // A walk from which somebody has sought away goes on beside the next until it writes.
+  const { leaseMs } = world.plan.drain;
+  if (world.nowMs() - (soughtMs.get(place) ?? 0) < Math.max(leaseMs, request.timeoutMs * 2)) return;
+  const records = now.reduce((sum, each) => sum + each, 0);
+  if (now.length <= maxInFlight && records <= windowRecords) return;
+  const most = `of ${maxInFlight} and ${windowRecords}`;
+  world.violated('limits are kept', `${name} has ${now.length} requests of ${records} records, ${most}`);
 }

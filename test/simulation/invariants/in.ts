@@ -93,6 +93,11 @@ const harmless: ReadonlySet<Fault> = new Set<Fault>([
   'operator pauses',
   'operator seeks',
   'operator redrives',
+  'operator stops a probe',
+  'operator seeks in a walk',
+  'operators redrive at once',
+  'operator seeks far',
+  'operator discards',
   'stranger writes',
   'event is never produced',
   'event is never taken',
@@ -364,7 +369,7 @@ function namesOf(batch: Entity | undefined): readonly string[] {
 }
 
 /** What the chunks of an entity hold, which is plain text here. */
-function textOf(entity: Entity | undefined): string {
+export function textOf(entity: Entity | undefined): string {
   const chunks: Uint8Array[] = [];
   for (let index = 0; ; index += 1) {
     const chunk = entity?.[`data${index}`];

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { staleMsMax } from '../outside/proxy.ts';
 import type { Entity, TableWrite } from '../outside/tables.ts';
 import type { LogTopic } from '../outside/topic-log.ts';
@@ -42,7 +43,7 @@ export function sawCheckpoint(
     return;
   }
   if (writer.name.startsWith(operatorName)) {
-    sawSeek(witness, watch, last, next);
+    sawSeek(witness, watch, last, after);
     return;
   }
   if (next.owner !== '') holds(witness, watch, next, writer);
@@ -154,7 +155,16 @@ export function lookForNew(watch: Watch, topic: LogTopic): void {
   if ((topic.partitions[partition]?.latest ?? 0) >= standing.nextOffset) watch.excused = true;
 }
 
-function sawSeek({ log }: OutWitness, watch: Watch, last: Standing, next: Standing): void {
+/** An operator sets the position anew: what is finished, held back or lost counts no more, all else stays as it was. */
+function sawSeek({ world, log }: OutWitness, watch: Watch, last: Standing, after: Entity): void {
+  const next = readStanding(after);
+  const isFresh = next.finished.length === 0 && after.retry === 'null' && after.loss === 'null';
+  const isKept =
+    isDeepStrictEqual(next.gaps, last.gaps) && next.epoch === last.epoch && next.owner === last.owner;
+  if (!isFresh || !isKept || next.expiresAtMs > world.nowMs() - world.plan.skewMs) {
+    world.violated('a seek begins anew', `${nameOf(watch)} from ${last.nextOffset} to ${next.nextOffset}`);
+  }
+  for (const offset of watch.taken) if (offset >= next.nextOffset) watch.owed.add(offset);
   if (watch.generation !== log.topics.get(watch.topic)?.generation) watch.excused = true;
   if (next.nextOffset > last.nextOffset) watch.skipped.push({ from: last.nextOffset, to: next.nextOffset });
   // Whatever comes again now does so because somebody wants it.

@@ -133,6 +133,8 @@ export function sawRecord(witness: OutWitness, watch: Watch, place: Place, arriv
   const record = partitionOf(witness, watch).records.find((each) => each.offset === offset);
   if (generation === undefined && record === undefined && witness.former.has(nameOf(watch))) return;
   if (record === undefined || (generation !== undefined && generation !== watch.generation)) {
+    // A letter of a topic that is no longer followed may still be redriven.
+    if (arrival.caller.name.startsWith(operatorName)) return;
     world.violated('only records are delivered', `${nameOf(watch)}/${offset}`);
     return;
   }
@@ -150,6 +152,7 @@ export function sawRecord(witness: OutWitness, watch: Watch, place: Place, arriv
   if (arrival.status < 200 || arrival.status > 299) return;
   if (!watch.taken.has(offset)) checkOrder(witness, watch, record);
   watch.taken.add(offset);
+  watch.owed.delete(offset);
   const heard = arrival.heard && arrival.caller.alive && !arrival.caller.frozen;
   if (heard && !watch.twice.delete(offset)) {
     watch.heard.add(offset);

@@ -42,7 +42,9 @@ export interface Watch {
   standing: Standing | undefined;
   /** Offsets that an endpoint took. */
   readonly taken: Set<number>;
-  /** Of these, the ones of which an instance has heard. */
+  /** Of these, the ones that are to be taken once more, since an operator has sought back over them. */
+  readonly owed: Set<number>;
+  /** Offsets of whose taking an instance has heard. */
   readonly heard: Set<number>;
   /** Who has sent each offset last, when, and what its clock said then. */
   readonly sent: Map<number, { readonly caller: string; readonly sentMs: number; readonly atMs: number }>;
@@ -100,6 +102,7 @@ export function newWatch(plan: SubscriptionPlan, topic: string, partition: numbe
     begunMs: Number.POSITIVE_INFINITY,
     standing: undefined,
     taken: new Set(),
+    owed: new Set(),
     heard: new Set(),
     sent: new Map(),
     claims: new Map(),
@@ -125,7 +128,7 @@ export function isJustified(witness: OutWitness, watch: Watch, record: LoggedRec
   const gaps = watch.standing?.gaps.slice(watch.formerGaps) ?? [];
   const inGap = gaps.some(({ from, to }) => offset >= from && offset < to);
   return (
-    watch.taken.has(offset) ||
+    (watch.taken.has(offset) && !watch.owed.has(offset)) ||
     watch.parked.has(offset) ||
     inGap ||
     isGivenUp(watch, offset) ||

@@ -5,6 +5,7 @@ import { operatorName } from '../platform/instance.ts';
 import type { SubscriptionPlan } from '../subscriptions.ts';
 import type { InWitness } from './in.ts';
 import { isCrossing, lookForNew, sawCheckpoint, sawCrossing } from './out-checkpoints.ts';
+import { checkCarried, checkHeld, checkLetter, checkParkedRow, checkSigned } from './out-contents.ts';
 import {
   checkGivenUp,
   checkLease,
@@ -56,20 +57,25 @@ export function watchOut(
     else if (write.table === 'checkpoints') {
       const [topic = '', partition] = rowKey.split(':');
       const watch = watchOf(partitionKey, topic, Number(partition));
+      checkHeld(out, watch, write);
       if (!isCrossing(write)) sawCheckpoint(out, watch, write);
       else watches.set(nameOf(watch), sawCrossing(out, watch, write));
     } else if (write.table === 'parked') {
       const [subscription = '', topic = '', partition] = partitionKey.split(':');
-      sawParked(out, watchOf(subscription, topic, Number(partition)), write);
+      const watch = watchOf(subscription, topic, Number(partition));
+      sawParked(out, watch, write);
+      if (/^\d+$/.test(rowKey)) checkParkedRow(out, watch, write);
     } else if (write.table === 'deadletters' && plans.has(partitionKey)) {
       const [topic = '', partition, offset] = (rowKey.split('~')[0] ?? '').split(':');
       const watch = watchOf(partitionKey, topic, Number(partition));
       watch.letters.add(Number(offset));
+      checkLetter(out, watch, write);
       if (write.after?.code === 'delivery.refused') watch.refused.add(Number(offset));
       if (write.before === undefined && !watch.excused) checkGivenUp(out, watch, write.after as Entity);
     }
   });
   endpoints.onSent((sent) => {
+    checkSigned(out, sent);
     if (sent.caller.name.startsWith(operatorName)) return;
     const places = placesOf(sent.request);
     const [first] = places;
@@ -88,7 +94,9 @@ export function watchOut(
     );
   });
   endpoints.onArrival((arrival) => {
-    for (const place of sawRequest(out, arrival)) {
+    const carried = sawRequest(out, arrival);
+    checkCarried(out, arrival, carried);
+    for (const place of carried) {
       const watch = watchOf(arrival.subscription, place.topic, place.partition);
       if (!watch.excused) sawRecord(out, generationOf(out, watch, place), place, arrival);
     }
@@ -129,6 +137,11 @@ export function checkOut(witness: OutWitness): void {
   const { world } = witness;
   const calm = Object.keys(world.plan.faults).length === 0 && world.plan.skewMs === 0;
   const refuses = world.plan.faults['endpoint answers 4xx'] !== undefined;
+  const steady = Object.keys(world.plan.faults).every((fault) => !/^(tables|instance|topic) /.test(fault));
+  const left = witness.tables.rows('parked').find(({ rowKey }) => rowKey !== 'fence');
+  if (steady && left !== undefined) {
+    world.violated('nothing is left of what was parked', `${left.partitionKey} ${left.rowKey}`);
+  }
   for (const [name, watch] of witness.watches) {
     if (watch.excused) continue;
     for (const record of partitionOf(witness, watch).records) {

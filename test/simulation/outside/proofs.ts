@@ -186,9 +186,8 @@ export function createProofs(world: World): ProofsModel {
 
     watch(endpoints) {
       endpoints.onSent((sent) => {
-        if (sent.caller.name.startsWith(operatorName)) return;
-        sawToken(sent);
         sawSent(sent);
+        if (!sent.caller.name.startsWith(operatorName)) sawToken(sent);
       });
       endpoints.onArrival(({ subscription, caller, request, status }) => {
         if (status === 401) rejected.add(`${subscription} ${caller.name} ${request.headers['webhook-id']}`);

@@ -1,13 +1,14 @@
 /** Every secret of a world that is not named below begins so, and nothing else holds it: no base64 does. */
 const mark = 'hush-';
-const signingKey = 'MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+const signingText = 'MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
 /** The client of the issuers of all endpoints. */
 export const client = { id: 'bridge', secret: `${mark}client` };
 /** How that client proves itself (RFC 6749, section 2.3.1). */
 export const clientPair = Buffer.from(`${client.id}:${client.secret}`).toString('base64');
-/** By which webhooks are signed, both ways. */
-export const signingSecret = `whsec_${signingKey}`;
+/** The key by which webhooks are signed, both ways, and how an operator writes it. */
+export const signingKey = Buffer.from(signingText, 'base64');
+export const signingSecret = `whsec_${signingText}`;
 
 /** A token by which an instance proves itself to the proxy. */
 export function proxyToken(instance: string, number: number): string {
@@ -30,5 +31,5 @@ export function holdsSecret(content: string | Uint8Array): boolean {
     typeof content === 'string'
       ? content
       : Buffer.from(content.buffer, content.byteOffset, content.byteLength);
-  return [mark, signingKey, clientPair].some((secret) => text.includes(secret));
+  return [mark, signingText, clientPair].some((secret) => text.includes(secret));
 }

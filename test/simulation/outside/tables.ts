@@ -55,6 +55,10 @@ const pageRowsMax = 1_000;
 
 /** How long the client tries before it gives the service up: two repetitions of a call that gets no answer. */
 const givenUpAfterMsMax = 31_000;
+/** A write that was given up takes effect this long after, if it does. */
+const lateMsMax = 20_000;
+/** A little less than leases last at least. */
+const renewMsMax = 27_000;
 
 /** An error of the client; without a status no answer came. */
 class TableError extends Error {
@@ -73,6 +77,9 @@ export function createTables(world: World): TablesModel {
   const tables = new Map<string, Rows>();
   const listeners: ((write: TableWrite) => void)[] = [];
   const chance = world.chance('tables');
+  const late = world.chance('late writes');
+  /** Writes that were given up and have not taken effect yet. */
+  const overdue = new Set<() => void>();
   let versions = 0;
   let awayUntilMs = 0;
 
@@ -131,15 +138,38 @@ export function createTables(world: World): TablesModel {
       }
       const loses = world.strikes('tables lose answers');
       const repeats = !loses && world.strikes('tables answer a repetition');
+      const isRenewal = what === 'checkpoints update' && world.strikes('tables renew slowly');
+      const renewMs = isRenewal ? late.integer(renewMsMax / 3, renewMsMax) : 0;
       const slowMs = world.strikes('tables are slow') ? chance.integer(100, 10_000) : 0;
       world.after(arrivesAfterMs + (chance.happens(0.5) ? slowMs : 0), () => {
         let result = attempt(serve);
         // The client asks again when an answer is lost, and gets the answer to that.
         if (repeats) result = attempt(serve);
         if (loses) world.after(chance.integer(500, givenUpAfterMsMax), giveUp);
-        else world.after(answersAfterMs + slowMs, () => settle(caller, result));
+        else world.after(answersAfterMs + slowMs + renewMs, () => settle(caller, result));
       });
     });
+  }
+
+  /** Like {@link ask}, for what changes something: now and then it does so after its caller has given it up. */
+  function askToWrite<T>(instance: Instance, what: string, serve: () => T): Promise<T> {
+    if (!world.strikes('tables write late')) return ask(instance, what, serve);
+    return instance.call(what, (caller: Caller<T>) => {
+      const land = () => {
+        if (overdue.delete(land)) attempt(serve);
+      };
+      const givenUpAfterMs = late.integer(500, givenUpAfterMsMax);
+      world.after(givenUpAfterMs, () => {
+        overdue.add(land);
+        caller.reject(new TableError(undefined, 'REQUEST_SEND_ERROR'));
+      });
+      world.after(givenUpAfterMs + late.integer(1, lateMsMax), land);
+    });
+  }
+
+  /** What is overdue comes when it is least expected: just after somebody has looked. */
+  function landSoon(): void {
+    for (const land of overdue) world.after(late.integer(1, 5), land);
   }
 
   const sorted = (table: string, partitionKey?: string): Entity[] => {
@@ -162,6 +192,7 @@ export function createTables(world: World): TablesModel {
     { maxPageSize, from }: { maxPageSize: number; from: string | undefined },
   ) {
     if (!tables.has(table)) throw new TableError(404, 'TableNotFound');
+    landSoon();
     const test = filter === '' ? () => true : compileODataFilter(filter);
     const page: object[] & { continuationToken?: string } = [];
     // The service may stop anywhere: a page says nothing about what follows it.
@@ -185,15 +216,17 @@ export function createTables(world: World): TablesModel {
           if (!tables.has(table)) tables.set(table, new Map());
         }),
       createEntity: (entity: Record<string, unknown>) =>
-        ask(instance, `${table} create`, () => head(commit(table, [['create', entity]], instance))),
+        askToWrite(instance, `${table} create`, () => head(commit(table, [['create', entity]], instance))),
       updateEntity: (entity: Record<string, unknown>, mode?: string, options?: { etag?: string }) =>
-        ask(instance, `${table} update`, () =>
+        askToWrite(instance, `${table} update`, () =>
           head(commit(table, [['update', entity, mode, options]], instance)),
         ),
       upsertEntity: (entity: Record<string, unknown>, mode?: string) =>
-        ask(instance, `${table} upsert`, () => head(commit(table, [['upsert', entity, mode]], instance))),
+        askToWrite(instance, `${table} upsert`, () =>
+          head(commit(table, [['upsert', entity, mode]], instance)),
+        ),
       deleteEntity: (partitionKey: string, rowKey: string, options?: { etag?: string }) =>
-        ask(instance, `${table} delete`, () =>
+        askToWrite(instance, `${table} delete`, () =>
           head(commit(table, [['delete', { partitionKey, rowKey }, undefined, options]], instance)),
         ),
       getEntity: (partitionKey: string, rowKey: string) =>
@@ -204,7 +237,7 @@ export function createTables(world: World): TablesModel {
           return { ...row };
         }),
       submitTransaction: (actions: readonly Action[]) =>
-        ask(instance, `${table} transaction of ${actions.length}`, () => {
+        askToWrite(instance, `${table} transaction of ${actions.length}`, () => {
           checkTransaction(world, actions);
           const written = commit(table, actions, instance);
           return {

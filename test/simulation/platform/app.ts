@@ -14,6 +14,7 @@ import { checkRequest, checkSecrets } from '../invariants/secrets.ts';
 import type { EndpointsModel } from '../outside/endpoints.ts';
 import { issuerHost, type ProofsModel } from '../outside/proofs.ts';
 import type { ProxyModel } from '../outside/proxy.ts';
+import { type ReplaysModel, replayHost } from '../outside/replays.ts';
 import { proxyToken } from '../outside/secrets.ts';
 import type { TablesModel } from '../outside/tables.ts';
 import type { World } from '../world/world.ts';
@@ -35,6 +36,7 @@ export interface Outside {
   readonly tables: TablesModel;
   readonly endpoints: EndpointsModel;
   readonly proofs: ProofsModel;
+  readonly replays: ReplaysModel;
   readonly configurations: Configurations;
 }
 
@@ -100,11 +102,12 @@ export async function startApp(outside: Outside, instance: Instance): Promise<Ap
 }
 
 /** Where the requests of an instance lead. */
-function networkOf({ world, proxy, endpoints, proofs }: Outside, instance: Instance): OpenHttpPool {
+function networkOf({ world, proxy, endpoints, proofs, replays }: Outside, instance: Instance): OpenHttpPool {
   const send = instance.http((request) => {
     checkRequest(world, request);
     if (request.url.startsWith(proxyUrl)) return proxy.serve(request, instance);
     const subscription = endpointOf(request.url);
+    if (request.url.includes(replayHost)) return replays.serve(request, instance);
     if (request.url.includes(issuerHost)) return proofs.serveIssuer(subscription, request);
     if (request.method === 'OPTIONS') return proofs.serveDoor(subscription, request, instance);
     return endpoints.serve(subscription, request, instance);

@@ -1,68 +1,182 @@
 import type { OperationName } from '../../../src/operate/operate.ts';
+import type { ReplaysModel } from '../outside/replays.ts';
 import type { TablesModel } from '../outside/tables.ts';
 import type { TopicLog } from '../outside/topic-log.ts';
 import type { App } from '../platform/app.ts';
+import { type Instance, operatorName, startInstance } from '../platform/instance.ts';
+import type { Chance } from '../world/chance.ts';
 import { everyMinute } from '../world/every-minute.ts';
 import type { World } from '../world/world.ts';
+import { startReplays } from './replays.ts';
+import { startSeeks } from './seeks.ts';
 
 const pausedMsMax = 120_000;
 /** Operators look at what has stopped this often. */
 const lookEveryMs = 45_000;
-const redrivenMax = 20;
+const lettersMax = 20;
+/** The platform waits no longer for a function that answers a request. */
+const answeredWithinMs = 230_000;
+/** Comes when the usual operator is busy. */
+const otherName = `${operatorName}2`;
+/** Who stops a probe does so this soon. */
+const soonMsMax = 1_000;
 
-/** Lets operators work: they pause, seek and redrive now and then, and resume whatever has stopped. */
+/** Does what an operator asks for; undefined: it failed, and somebody does it again, or not. */
+export type Act = (what: string, name: OperationName, request: object) => Promise<unknown>;
+
+/** Those who handle the bridge. */
+export interface Operators {
+  /** Everything that they asked for was answered in time. */
+  checkAnswered(): void;
+}
+
+/** What operators work with. */
+export interface OperatorsTools {
+  readonly tables: TablesModel;
+  readonly log: TopicLog;
+  readonly act: Act;
+  /** Shared by all that they do of old. */
+  readonly chance: Chance;
+}
+
+/** Lets operators work: they pause, seek, redrive and discard now and then, and resume whatever has stopped. */
 export function startOperators(
   world: World,
-  { app, tables, log }: { app: Promise<App>; tables: TablesModel; log: TopicLog },
-): void {
-  const chance = world.chance('operators');
-  const { subscriptions } = world.plan;
+  {
+    start,
+    tables,
+    log,
+    replays,
+  }: {
+    start: (instance: Instance) => Promise<App>;
+    tables: TablesModel;
+    log: TopicLog;
+    replays: ReplaysModel;
+  },
+): Operators {
+  const unanswered = new Set<{ readonly what: string; readonly sinceMs: number }>();
+  /** An operator who asks by an instance of their own. */
+  const actAs = (operator: string): Act => {
+    const app = start(startInstance(world, operator, 0));
+    return async (what, name, request) => {
+      world.note(operator, () => what);
+      const asked = { what, sinceMs: world.nowMs() };
+      unanswered.add(asked);
+      const { bridge, invocation } = await app;
+      const answer = await bridge.operate(name, { query: {}, body: JSON.stringify(request) }, invocation());
+      unanswered.delete(asked);
+      if (answer.status === 200) return JSON.parse(answer.body);
+      world.note(operator, () => `${what} failed: ${answer.body}`);
+      return undefined;
+    };
+  };
+  const tools: OperatorsTools = { tables, log, act: actAs(operatorName), chance: world.chance('operators') };
+  startPauses(world, tools);
+  startSeeks(world, tools);
+  startRedrives(world, tools, () => actAs(otherName));
+  startReplays(world, { tables, log, replays, actAs }, `${operatorName}3`);
+  return {
+    checkAnswered() {
+      for (const { what, sinceMs } of unanswered) {
+        if (world.nowMs() - sinceMs > answeredWithinMs) world.violated('operators are answered', what);
+      }
+    },
+  };
+}
 
-  /** What an operator does may fail; then somebody does it again, or not. */
-  const act = async (what: string, name: OperationName, request: object) => {
-    world.note('operator', () => what);
-    const { bridge, invocation } = await app;
-    const body = JSON.stringify(request);
-    const answer = await bridge.operate(name, { query: {}, body }, invocation());
-    if (answer.status !== 200) world.note('operator', () => `${what} failed: ${answer.body}`);
+function startPauses(world: World, { tables, act, chance }: OperatorsTools): void {
+  const { subscriptions } = world.plan;
+  const resumedMs = new Map<string, number>();
+  tables.onWrite(({ after }) => {
+    if (after?.rowKey === 'endpoint' && after.state === 'active') {
+      resumedMs.set(after.partitionKey, world.nowMs());
+    }
+  });
+  const resume = async (subscription: string) => {
+    const done = await act(`resumes ${subscription}`, 'resume', { subscription });
+    const { now } = (done ?? { now: { state: 'active' } }) as { now: { state: string } };
+    if (now.state !== 'active')
+      world.violated('operators are told the truth', `${subscription} is ${now.state}`);
+  };
+  const pause = async (subscription: string, forMs: number) => {
+    const sinceMs = world.nowMs();
+    world.after(forMs, () => resume(subscription));
+    const done = await act(`pauses ${subscription}`, 'pause', { subscription, why: 'maintenance' });
+    const state = tables.row('checkpoints', subscription, 'endpoint')?.state;
+    const isStopped = state === 'paused' || state === 'disabled';
+    if (done === undefined || isStopped || (resumedMs.get(subscription) ?? 0) >= sinceMs) return;
+    world.violated(
+      'a stop takes hold',
+      `${subscription} is ${state}, and an operator was told that it is paused`,
+    );
   };
 
   everyMinute(world, 'operator pauses', () => {
-    const subscription = chance.oneOf(subscriptions).name;
-    act(`pauses ${subscription}`, 'pause', { subscription, why: 'maintenance' });
-    world.after(chance.integer(1_000, pausedMsMax), () =>
-      act(`resumes ${subscription}`, 'resume', { subscription }),
-    );
+    const { name } = chance.oneOf(subscriptions);
+    pause(name, chance.integer(1_000, pausedMsMax));
   });
-  everyMinute(world, 'operator seeks', () => {
-    const plan = chance.oneOf(subscriptions);
-    const topic = chance.oneOf(plan.topics);
-    const partition = chance.integer(0, world.plan.partitions - 1);
-    const { partitions, generation } = log.topics.get(topic) ?? {};
-    const bounds = partitions?.[partition];
-    // Whoever seeks in a topic that was made anew decides what becomes of both.
-    if (bounds === undefined || generation !== 0) return;
-    const offset = chance.integer(bounds.earliest, bounds.latest);
-    act(`seeks ${plan.name} ${topic}/${partition} to ${offset}`, 'seek', {
-      subscription: plan.name,
-      topic,
-      partition,
-      to: `offset:${offset}`,
-    });
+  const moments = world.chance('moments of pauses');
+  tables.onWrite(({ before, after }) => {
+    const isProbe =
+      after?.rowKey === 'endpoint' &&
+      after.state === 'broken' &&
+      after.openings === before?.openings &&
+      after.probeAtMs !== before?.probeAtMs;
+    if (!isProbe || !world.strikes('operator stops a probe')) return;
+    const forMs = moments.integer(1_000, pausedMsMax);
+    world.after(moments.integer(0, soonMsMax), () => pause(after.partitionKey, forMs));
   });
-  everyMinute(world, 'operator redrives', () => {
-    const origin = chance.oneOf(subscriptions).name;
-    act(`redrives ${origin}`, 'redriveDeadLetters', { origin, max: redrivenMax });
-  });
-
   const look = () => {
     world.after(lookEveryMs, look);
     for (const { name } of subscriptions) {
       const state = tables.row('checkpoints', name, 'endpoint')?.state;
-      if (state === 'disabled' || (state === 'paused' && world.healed)) {
-        act(`resumes ${name}, which is ${state}`, 'resume', { subscription: name });
-      }
+      if (state === 'disabled' || (state === 'paused' && world.healed)) resume(name);
     }
   };
   world.after(lookEveryMs, look);
+}
+
+function startRedrives(world: World, { tables, act, chance }: OperatorsTools, startOther: () => Act): void {
+  const { subscriptions } = world.plan;
+  /** An operator, and those whose letters they handle now. */
+  const first = { name: operatorName, act, busyWith: new Set<string>() };
+  let second: typeof first | undefined;
+
+  const heldBy = (operator: string, origin: string) =>
+    tables
+      .rows('deadletters', origin)
+      .filter(({ settledBy = '' }) => String(settledBy).endsWith(`-${operator}`))
+      .filter(({ claimedUntil = 0 }) => Number(claimedUntil) > world.nowMs())
+      .map(({ rowKey }) => rowKey);
+
+  /** Handles letters by whoever is free. What operators are told of letters is so, and they let go of all they took. */
+  const handle = async (what: string, name: OperationName, origin: string) => {
+    if (first.busyWith.has(origin)) second ??= { name: otherName, act: startOther(), busyWith: new Set() };
+    const by = [first, second].find((each) => each?.busyWith.has(origin) === false);
+    if (by === undefined) return;
+    by.busyWith.add(origin);
+    const before = new Set(heldBy(by.name, origin));
+    const done = await by.act(`${what} ${origin}`, name, { origin, max: lettersMax });
+    by.busyWith.delete(origin);
+    if (done === undefined) return;
+    const { letters } = done as { letters: readonly { key: string; outcome: string }[] };
+    for (const { key, outcome } of letters) {
+      const state = tables.row('deadletters', origin, key)?.state;
+      if ((outcome !== 'redriven' && outcome !== 'discarded') || outcome === state) continue;
+      world.violated('operators are told the truth', `${key} of ${origin} is ${state}, not ${outcome}`);
+    }
+    for (const key of heldBy(by.name, origin)) {
+      if (!before.has(key)) world.violated('letters are let go of', `${by.name} keeps ${key} of ${origin}`);
+    }
+  };
+
+  everyMinute(world, 'operator redrives', () => {
+    const { name } = chance.oneOf(subscriptions);
+    handle('redrives', 'redriveDeadLetters', name);
+    if (world.strikes('operators redrive at once')) handle('redrives', 'redriveDeadLetters', name);
+  });
+  const discards = world.chance('discards');
+  everyMinute(world, 'operator discards', () => {
+    handle('discards', 'discardDeadLetters', discards.oneOf(subscriptions).name);
+  });
 }

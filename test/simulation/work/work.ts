@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { HttpHeaders } from '../../../src/events/http-binding.ts';
 import type { Answer } from '../../../src/shared/answer.ts';
-import { signingSecret } from '../outside/secrets.ts';
+import { signingKey } from '../outside/secrets.ts';
 import { sources, topics } from '../outside/topics.ts';
 import { limits } from '../platform/app-config.ts';
 import type { Host, Incoming } from '../platform/host.ts';
@@ -418,8 +418,9 @@ function eventsOf(batch: readonly SentEvent[]) {
 function webhookOf(event: SentEvent, nowMs: number) {
   const body = JSON.stringify(hookOf(event));
   const timestamp = Math.floor(nowMs / 1_000);
-  const key = Buffer.from(signingSecret.replace('whsec_', ''), 'base64');
-  const signature = createHmac('sha256', key).update(`${event.id}.${timestamp}.${body}`).digest('base64');
+  const signature = createHmac('sha256', signingKey)
+    .update(`${event.id}.${timestamp}.${body}`)
+    .digest('base64');
   const headers = {
     'content-type': 'application/json',
     'webhook-id': event.id,

@@ -84,7 +84,19 @@ export type FaultOfSituations =
   | 'proxy forbids'
   | 'proxy hides failures'
   /** Of who gives tokens for the proxy, each time one is asked for. */
-  | 'authority fails';
+  | 'authority fails'
+  /** Of Table Storage, each write: it takes effect after its caller has given it up. */
+  | 'tables write late'
+  /** Of Table Storage, each write of a checkpoint: its answer takes much of a lease. */
+  | 'tables renew slowly'
+  /** Of operators, at each probe, each claim of a checkpoint, each redrive. */
+  | 'operator stops a probe'
+  | 'operator seeks in a walk'
+  | 'operators redrive at once'
+  /** Of operators, a minute. */
+  | 'operator seeks far'
+  | 'operator discards'
+  | 'operator replays';
 
 /** A kind of fault that chance puts into any plan; see the table above. */
 export type PlannedFault = keyof typeof faultRatesMax;
