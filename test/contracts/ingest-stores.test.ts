@@ -148,6 +148,26 @@ test('table dead letters: a write that is repeated because its answer was lost i
   assert.deepEqual((await store.get('audit', key))?.letter.attempts, attempts);
 });
 
+test('table dead letters: a settlement that is repeated leaves alone who has taken the letter meanwhile', async () => {
+  const table = await newTable();
+  const [mine, others] = [createTableDeadLetters(table, 'a'), createTableDeadLetters(table, 'b')];
+  const letter = { origin: 'audit', id: 'i', reason: { code: 'c', message: 'm' }, payload: 'p', atMs: 1 };
+  await mine.add(letter, 'k');
+  const claim = await claimOf(mine, 'audit', 'k');
+  const update = table.updateEntity.bind(table);
+  table.updateEntity = async (...args) => {
+    table.updateEntity = update;
+    await update(...args);
+    assert.equal((await others.claim('audit', 'k', { nowMs: 2, untilMs: 200 })).outcome, 'claimed');
+    return update(...args);
+  };
+  const attempts = [{ atMs: 1, latencyMs: 2, status: 503, answer: 'later' }];
+  await mine.settle('audit', 'k', { claim, state: 'open', attempts });
+  const third = await mine.claim('audit', 'k', { nowMs: 3, untilMs: 300 });
+  assert.deepEqual(third, { outcome: 'busy', untilMs: 200 });
+  assert.deepEqual((await mine.get('audit', 'k'))?.letter.attempts, attempts);
+});
+
 test('table dead letters: what a crash has left of a large letter harms no other of its key', async () => {
   const table = await newTable();
   const store = createTableDeadLetters(table, randomUUID());

@@ -57,6 +57,15 @@ export const regressions: readonly Regression[] = [
     },
     seed: 17307,
   },
+  {
+    mutant: {
+      name: 'letter settled by whoever does not hold it',
+      file: 'src/storage/table/dead-letters.ts',
+      text: 'before.writtenBy === claim ? settle',
+      by: "before.state === 'open' ? settle",
+    },
+    seed: 1365,
+  },
 ];
 
 function known(name: string): Mutant {
