@@ -258,6 +258,7 @@ const situationsOfOperators: readonly Situation[] = [
       ...withFaults(plan, {
         'operator stops a probe': 0.5,
         'endpoint answers 5xx': chance.oneOf([0.3, 0.7]),
+        ...(chance.happens(0.5) && { 'tables are slow': 0.4 }),
       }),
       events,
       minutes: 5,

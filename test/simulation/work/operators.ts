@@ -86,29 +86,32 @@ export function startOperators(
 
 function startPauses(world: World, { tables, act, chance }: OperatorsTools): void {
   const { subscriptions } = world.plan;
-  const resumedMs = new Map<string, number>();
-  tables.onWrite(({ after }) => {
-    if (after?.rowKey === 'endpoint' && after.state === 'active') {
-      resumedMs.set(after.partitionKey, world.nowMs());
-    }
-  });
-  const resume = async (subscription: string) => {
-    const done = await act(`resumes ${subscription}`, 'resume', { subscription });
-    const { now } = (done ?? { now: { state: 'active' } }) as { now: { state: string } };
-    if (now.state !== 'active')
-      world.violated('operators are told the truth', `${subscription} is ${now.state}`);
-  };
-  const pause = async (subscription: string, forMs: number) => {
-    const sinceMs = world.nowMs();
-    world.after(forMs, () => resume(subscription));
-    const done = await act(`pauses ${subscription}`, 'pause', { subscription, why: 'maintenance' });
-    const state = tables.row('checkpoints', subscription, 'endpoint')?.state;
-    const isStopped = state === 'paused' || state === 'disabled';
-    if (done === undefined || isStopped || (resumedMs.get(subscription) ?? 0) >= sinceMs) return;
-    world.violated(
-      'a stop takes hold',
-      `${subscription} is ${state}, and an operator was told that it is paused`,
+  /** How often operators have changed the state of each endpoint. */
+  const changes = new Map<string, number>();
+  tables.onWrite(({ after, writer }) => {
+    if (after?.rowKey !== 'endpoint' || !writer.name.startsWith(operatorName)) return;
+    changes.set(
+      `${after.partitionKey} ${after.state}`,
+      changesTo(after.partitionKey, String(after.state)) + 1,
     );
+  });
+  const changesTo = (subscription: string, state: string) => changes.get(`${subscription} ${state}`) ?? 0;
+
+  /** Asks for a state, and sees that what is answered is so: it was already, or it was written. */
+  const change = async (name: 'pause' | 'resume', subscription: string, wanted: readonly string[]) => {
+    const [first = ''] = wanted;
+    const before = changesTo(subscription, first);
+    const done = await act(`${name}s ${subscription}`, name, { subscription });
+    if (done === undefined) return;
+    const outcome = done as { readonly before: { state: string }; readonly now: { state: string } };
+    const wasSo = wanted.includes(outcome.before.state);
+    if (wanted.includes(outcome.now.state) && (wasSo || changesTo(subscription, first) > before)) return;
+    world.violated('operators are told the truth', `${subscription} is said to be ${outcome.now.state}`);
+  };
+  const resume = (subscription: string) => change('resume', subscription, ['active']);
+  const pause = (subscription: string, forMs: number) => {
+    world.after(forMs, () => resume(subscription));
+    change('pause', subscription, ['paused', 'disabled']);
   };
 
   everyMinute(world, 'operator pauses', () => {
@@ -124,7 +127,12 @@ function startPauses(world: World, { tables, act, chance }: OperatorsTools): voi
       after.probeAtMs !== before?.probeAtMs;
     if (!isProbe || !world.strikes('operator stops a probe')) return;
     const forMs = moments.integer(1_000, pausedMsMax);
-    world.after(moments.integer(0, soonMsMax), () => pause(after.partitionKey, forMs));
+    const others = moments.happens(0.5);
+    world.after(moments.integer(0, soonMsMax), () => {
+      pause(after.partitionKey, forMs);
+      // Somebody else, who does not know of it, resumes the endpoint just now.
+      if (others) resume(after.partitionKey);
+    });
   });
   const look = () => {
     world.after(lookEveryMs, look);

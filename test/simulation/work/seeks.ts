@@ -90,7 +90,8 @@ export function startSeeks(world: World, { tables, log, act, chance }: Operators
     const { name, topics } = far.oneOf(subscriptions);
     const all = topics.map((topic) => log.topics.get(topic));
     if (all.some((topic) => topic?.generation !== 0)) return;
-    const timeMs = far.integer(beginningMs, world.nowMs());
+    const { records = [] } = far.oneOf(all)?.partitions[0] ?? {};
+    const timeMs = records.length > 0 ? far.oneOf(records).atMs : beginningMs;
     const former = new Map(
       all.flatMap((topic) => topic?.partitions ?? []).map((each) => [each, each.latest]),
     );
