@@ -612,9 +612,9 @@ export const mutantsOut: readonly Mutant[] = [
   },
   {
     name: 'dead letter without the key of its record',
-    file: 'src/drain/burial.ts',
-    text: 'offset: `${offset}`, key, value,',
-    by: 'offset: `${offset}`, key: null, value,',
+    file: 'src/drain/dead-letter.ts',
+    text: 'JSON.stringify(toRecordJson(record))',
+    by: 'JSON.stringify({ ...toRecordJson(record), key: null })',
   },
   {
     name: 'seek keeps what was finished',
@@ -631,8 +631,8 @@ export const mutantsOut: readonly Mutant[] = [
   {
     name: 'seek lands one record further',
     file: 'src/operate/seek.ts',
-    text: 'sought(stored.checkpoint, offset)',
-    by: 'sought(stored.checkpoint, offset + 1n)',
+    text: 'sought(checkpoint, offset)',
+    by: 'sought(checkpoint, offset + 1n)',
   },
   {
     name: 'seek to a time passes a record of that time',
@@ -661,13 +661,13 @@ export const mutantsOut: readonly Mutant[] = [
   {
     name: 'letter redriven that somebody else has taken',
     file: 'src/operate/redrive.ts',
-    text: "if (claim.outcome !== 'busy') return claim.outcome === 'claimed' ? undefined : notOpen(key);",
-    by: "if (key !== '') return undefined;",
+    text: "if (claimed.outcome === 'claimed') return claimed;",
+    by: "if (claimed.outcome !== 'not-open') return { claim: '', ...claimed };",
   },
   {
     name: 'letter that could not be tried not let go of',
     file: 'src/operate/redrive.ts',
-    text: "await deadLetters.settle(origin, key, { state: 'open' });\n    return tried;",
+    text: "await deadLetters.settle(origin, key, { claim, state: 'open' });\n    return tried;",
     by: 'return tried;',
   },
   {
@@ -715,8 +715,8 @@ export const mutantsOut: readonly Mutant[] = [
   {
     name: 'value of a parked record cut',
     file: 'src/storage/table/parked-entity.ts',
-    text: 'record: { topic, partition, offset: `${offset}`, key, value,',
-    by: 'record: { topic, partition, offset: `${offset}`, key, value: value?.slice(0, 500) ?? null,',
+    text: 'record: toRecordJson(record), attempts',
+    by: 'record: { ...toRecordJson(record), value: record.value?.slice(0, 500) ?? null }, attempts',
   },
   {
     name: 'further rows of a parked record not written',
