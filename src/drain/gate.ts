@@ -1,6 +1,5 @@
 import { failureOf, type Verdict } from '../delivery/verdict.ts';
 import { type Clock, noLongerNeeded } from '../shared/clock.ts';
-import { SluiceError } from '../shared/error.ts';
 import { Breaker, type BreakerLimits } from './breaker.ts';
 import {
   activeEndpoint,
@@ -10,7 +9,9 @@ import {
   stopEndpoint,
   takeProbe,
 } from './endpoint-state.ts';
-import type { CheckpointStore, StoredEndpoint } from './ports.ts';
+import { Pace } from './pace.ts';
+import type { CheckpointStore } from './ports.ts';
+import { type EndpointChange, SharedEndpoint } from './shared-endpoint.ts';
 
 /** What attempts to an endpoint keep to. */
 export interface EndpointLimits {
@@ -36,28 +37,16 @@ export interface GateOptions {
 /** `refused`: no attempt now. A `probe` decides whether a broken endpoint is back. */
 export type Admission = 'attempt' | 'probe' | 'refused';
 
-/** Taken before the state is read: whatever was learnt since is newer than what that read brings. */
-export interface Mark {
-  /** How many answers about the state had been taken in by then. */
-  readonly learnt: number;
-  /** Milliseconds since the epoch. */
-  readonly atMs: number;
-}
-
 interface Waiter {
   readonly visitor: object;
   readonly resolve: (admission: Admission) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** A state that was read longer ago is read again before anybody is let in, so that a pause stops walks under way. */
-const knownMsMax = 5_000;
 /** A walk sits out a wait (for the rate limit, or a `Retry-After`) of up to this; for a longer one it ends. */
 const waitMsMax = 5_000;
 /** How much longer than the longest attempt a probe belongs to the run that has taken it. */
 const probeGraceMs = 5_000;
-/** How often a change of the state is tried that others have anticipated. */
-const changeTriesMax = 5;
 
 /**
  * Who may attempt a delivery to an endpoint, and when: concurrency, rate, waits that the receiver asked for, and the
@@ -67,81 +56,56 @@ const changeTriesMax = 5;
  * *exits* at its end. Of the visitors of a broken endpoint one becomes the prober; the others wait for what comes of it.
  */
 export class Gate {
+  /** The state that all instances share, as it is known here. */
+  readonly shared: SharedEndpoint;
   readonly #options: GateOptions;
   readonly #breaker: Breaker;
-  #stored: StoredEndpoint | undefined;
-  #askedAtMs = Number.NEGATIVE_INFINITY;
-  /** Counts what was learnt of the state, so that an answer asked for before is known to be old. */
-  #learnt = 0;
-  #refreshing: Promise<void> | undefined;
-  #change: Promise<unknown> | undefined;
+  readonly #pace: Pace;
   #prober: object | undefined;
   #probeIsOut = false;
   #proberGone = Promise.withResolvers<void>();
   #inFlight = 0;
   #waiters: Waiter[] = [];
-  #waitUntilMs = 0;
-  #tokens = 1;
-  #tokensAtMs: number;
   #alarm: AbortController | undefined;
 
   constructor(options: GateOptions) {
     this.#options = options;
     this.#breaker = new Breaker(options.limits.breaker);
-    this.#tokensAtMs = options.clock.now();
+    this.#pace = new Pace(() => rateOf(options), options.clock.now());
+    this.shared = new SharedEndpoint({
+      ...options,
+      onOtherState: () => {
+        this.#breaker.clear();
+        this.#pace.clear();
+      },
+      onNews: () => this.#letIn(),
+    });
   }
 
   /** The state as it is known here. */
   get endpoint(): EndpointState {
-    return this.#state();
+    return this.shared.endpoint;
   }
 
   /** Whether a broken endpoint is to be probed, with one record at a time. */
   get probing(): boolean {
-    return this.#state().state === 'broken';
+    return this.endpoint.state === 'broken';
   }
 
   /** Whether no attempt may begin now, nor soon. */
   isShut(): boolean {
     const nowMs = this.#options.clock.now();
-    const endpoint = this.#state();
-    if (endpoint.state === 'active') return this.#waitMs(nowMs) > waitMsMax;
+    const endpoint = this.endpoint;
+    if (endpoint.state === 'active') return this.#pace.waitMs(nowMs) > waitMsMax;
     return !(this.#probeIsOut || isProbeDue(endpoint, nowMs));
   }
 
   /** When the next attempt may begin, as far as is known here; `Infinity`: once somebody resumes the endpoint. */
   get opensAtMs(): number {
     const nowMs = this.#options.clock.now();
-    const { state, probeAtMs } = this.#state();
-    if (state === 'active') return nowMs + this.#waitMs(nowMs);
+    const { state, probeAtMs } = this.endpoint;
+    if (state === 'active') return nowMs + this.#pace.waitMs(nowMs);
     return state === 'broken' ? probeAtMs : Number.POSITIVE_INFINITY;
-  }
-
-  /** To be taken before the state is read, and handed to {@link learn} with what was read. */
-  get mark(): Mark {
-    return { learnt: this.#learnt, atMs: this.#options.clock.now() };
-  }
-
-  /** Takes in the state as it was read after `mark` was taken, unless something newer is known. */
-  learn(stored: StoredEndpoint | undefined, { learnt, atMs }: Mark): void {
-    if (learnt !== this.#learnt) return;
-    this.#set(stored);
-    this.#askedAtMs = atMs;
-    this.#letIn();
-  }
-
-  /**
-   * Reads the state if it is old, once for all who ask meanwhile; with `anew` by a read that begins from now on.
-   *
-   * @throws what the store throws.
-   */
-  async refresh(anew = false): Promise<void> {
-    if (anew) await this.#refreshing;
-    else if (!this.#isOld()) return;
-    this.#refreshing ??= this.#read().finally(() => {
-      this.#refreshing = undefined;
-    });
-    await this.#refreshing;
   }
 
   /**
@@ -151,9 +115,9 @@ export class Gate {
    * @throws what the store throws.
    */
   async admit(visitor: object, anew = false): Promise<boolean> {
-    await this.refresh(anew);
+    await this.shared.refresh(anew);
     for (;;) {
-      await this.#change?.catch(() => undefined);
+      await this.shared.settled();
       if (this.isShut()) return false;
       if (!this.probing) return true;
       if (this.#prober === undefined) {
@@ -171,8 +135,8 @@ export class Gate {
    */
   enter(visitor: object, ahead = false): Admission | Promise<Admission> {
     const nowMs = this.#options.clock.now();
-    const first = this.#waiters.length === 0 && !this.#isOld();
-    if (first && this.#mayAttempt() && this.#waitMs(nowMs) === 0) return this.#begin();
+    const first = this.#waiters.length === 0 && !this.shared.isOld();
+    if (first && this.#mayAttempt() && this.#pace.waitMs(nowMs) === 0) return this.#begin();
     return new Promise((resolve, reject) => {
       if (ahead) this.#waiters.unshift({ visitor, resolve, reject });
       else this.#waiters.push({ visitor, resolve, reject });
@@ -189,7 +153,7 @@ export class Gate {
   leave(admission: Exclude<Admission, 'refused'>, verdict?: Verdict): Promise<void> | undefined {
     this.#inFlight -= 1;
     const change = verdict && this.#changeAfter(admission, verdict);
-    const changed = change && this.#apply(change);
+    const changed = change && this.shared.change(change);
     if (admission !== 'probe') {
       this.#letIn();
       return changed;
@@ -226,33 +190,20 @@ export class Gate {
    */
   stop(state: 'paused' | 'disabled', why: string): Promise<void> {
     const nowMs = this.#options.clock.now();
-    return this.#apply((endpoint) =>
+    return this.shared.change((endpoint) =>
       isStopped(endpoint) ? undefined : stopEndpoint(endpoint, state, { why, nowMs }),
     );
   }
 
-  #isOld(): boolean {
-    return this.#options.clock.now() - this.#askedAtMs >= knownMsMax;
-  }
-
-  async #read(): Promise<void> {
-    const { mark } = this;
-    this.learn(await this.#options.checkpoints.readEndpoint(this.#options.subscription), mark);
-  }
-
-  #state(): EndpointState {
-    return this.#stored?.endpoint ?? activeEndpoint(this.#options.subscription, 0);
-  }
-
   #mayAttempt(): boolean {
-    if (this.#change !== undefined || this.#state().state !== 'active') return false;
+    if (this.shared.changing || this.endpoint.state !== 'active') return false;
     const { allowedPerSecond, limits } = this.#options;
     return this.#inFlight < (allowedPerSecond() === 'unknown' ? 1 : limits.connectionsMax);
   }
 
   #begin(): Admission {
     this.#inFlight += 1;
-    if (this.#rate() !== undefined) this.#tokens -= 1;
+    this.#pace.noteAttempt();
     return 'attempt';
   }
 
@@ -260,17 +211,17 @@ export class Gate {
   #letIn(): void {
     this.#alarm?.abort(noLongerNeeded);
     this.#alarm = undefined;
-    while (this.#waiters.length > 0 && this.#change === undefined) {
+    while (this.#waiters.length > 0 && !this.shared.changing) {
       if (this.isShut()) this.#turnAway(refuse);
       else if (this.probing) this.#letProberIn();
       if (this.#waiters.length === 0 || !this.#mayAttempt()) return;
-      const waitMs = this.#waitMs(this.#options.clock.now());
+      const waitMs = this.#pace.waitMs(this.#options.clock.now());
       if (waitMs > 0) {
         this.#ringAfter(waitMs);
         return;
       }
-      if (this.#isOld()) {
-        this.refresh().then(
+      if (this.shared.isOld()) {
+        this.shared.refresh().then(
           () => this.#letIn(),
           (error: unknown) => this.#turnAway((waiter) => waiter.reject(error)),
         );
@@ -308,18 +259,20 @@ export class Gate {
     const nowMs = this.#options.clock.now();
     const untilMs = nowMs + this.#options.attemptMs + probeGraceMs;
     let taken = false;
-    this.#apply((endpoint) => {
-      taken = isProbeDue(endpoint, nowMs);
-      return taken ? takeProbe(endpoint, untilMs) : undefined;
-    }).then(
-      () => {
-        // Where storage was slow, somebody else may have the probe before an attempt would end.
-        const inTime = this.#options.clock.now() <= nowMs + probeGraceMs;
-        if (taken && inTime) waiter.resolve('probe');
-        else this.#withoutProbe(() => waiter.resolve('refused'));
-      },
-      (error: unknown) => this.#withoutProbe(() => waiter.reject(error)),
-    );
+    this.shared
+      .change((endpoint) => {
+        taken = isProbeDue(endpoint, nowMs);
+        return taken ? takeProbe(endpoint, untilMs) : undefined;
+      })
+      .then(
+        () => {
+          // Where storage was slow, somebody else may have the probe before an attempt would end.
+          const inTime = this.#options.clock.now() <= nowMs + probeGraceMs;
+          if (taken && inTime) waiter.resolve('probe');
+          else this.#withoutProbe(() => waiter.resolve('refused'));
+        },
+        (error: unknown) => this.#withoutProbe(() => waiter.reject(error)),
+      );
   }
 
   /** The probe belongs to somebody else, or will before long, or nobody knows to whom. */
@@ -346,10 +299,10 @@ export class Gate {
     const failing = 'endpoint' in verdict && verdict.endpoint === 'failing';
     const waitUntilMs = 'waitUntilMs' in verdict ? (verdict.waitUntilMs ?? 0) : 0;
     if (admission === 'probe') return this.#changeAfterProbe(failing, waitUntilMs, nowMs);
-    if (this.#state().state !== 'active') return undefined;
+    if (this.endpoint.state !== 'active') return undefined;
 
     const opens = this.#breaker.record(failing, nowMs);
-    this.#waitUntilMs = Math.max(this.#waitUntilMs, waitUntilMs);
+    this.#pace.waitUntil(waitUntilMs);
     const asksForLong = waitUntilMs - nowMs > limits.breaker.openMs;
     if (!opens && !asksForLong) return undefined;
     const { failureRatio, attemptsMin } = limits.breaker;
@@ -371,72 +324,20 @@ export class Gate {
       return breakEndpoint(endpoint, { why: endpoint.why, nowMs, probeAtMs });
     };
   }
-
-  /** Changes follow one another; until one is stored, nobody is let in. */
-  #apply(change: EndpointChange): Promise<void> {
-    const before = this.#change ?? Promise.resolve();
-    const applied = before.catch(() => undefined).then(() => this.#store(change));
-    this.#change = applied;
-    return applied.finally(() => {
-      if (this.#change !== applied) return;
-      this.#change = undefined;
-      this.#letIn();
-    });
-  }
-
-  async #store(change: EndpointChange): Promise<void> {
-    const { checkpoints, subscription } = this.#options;
-    for (let tries = 0; tries < changeTriesMax; tries += 1) {
-      const next = change(this.#state());
-      if (next === undefined) return;
-      const written = this.#stored
-        ? await checkpoints.replaceEndpoint(next, this.#stored.version)
-        : await checkpoints.createEndpoint(next);
-      this.#set(written ?? (await checkpoints.readEndpoint(subscription)));
-      if (written !== undefined) return;
-    }
-    const message = `the state of the endpoint of ${subscription} was changed by others ${changeTriesMax} times meanwhile`;
-    throw new SluiceError({ code: 'drain.endpoint-contested', message, retryable: true });
-  }
-
-  #set(stored: StoredEndpoint | undefined): void {
-    const before = this.#state().state;
-    this.#stored = stored;
-    this.#learnt += 1;
-    if (this.#state().state === before) return;
-    this.#breaker.clear();
-    this.#waitUntilMs = 0;
-  }
-
-  #rate(): number | undefined {
-    const { ratePerSecond } = this.#options.limits;
-    const allowed = this.#options.allowedPerSecond();
-    if (typeof allowed !== 'number') return ratePerSecond;
-    return ratePerSecond === undefined ? allowed : Math.min(ratePerSecond, allowed);
-  }
-
-  /** How long until the next attempt may begin, by rate and by what the receiver asked for. */
-  #waitMs(nowMs: number): number {
-    const askedMs = this.#waitUntilMs - nowMs;
-    const rate = this.#rate();
-    if (rate === undefined) return Math.max(askedMs, 0);
-    // A second's worth may be saved up.
-    this.#tokens = Math.min(
-      this.#tokens + (Math.max(0, nowMs - this.#tokensAtMs) * rate) / 1000,
-      Math.max(rate, 1),
-    );
-    this.#tokensAtMs = nowMs;
-    return Math.max(askedMs, this.#tokens >= 1 ? 0 : Math.ceil(((1 - this.#tokens) * 1000) / rate));
-  }
 }
 
 function refuse({ resolve }: Waiter): void {
   resolve('refused');
 }
 
-/** What becomes of a state; undefined: it stays. */
-type EndpointChange = (endpoint: EndpointState) => EndpointState | undefined;
-
 function isStopped({ state }: EndpointState): boolean {
   return state === 'paused' || state === 'disabled';
+}
+
+/** Most attempts a second, by the configuration and by what the receiver allows. */
+function rateOf({ limits, allowedPerSecond }: GateOptions): number | undefined {
+  const { ratePerSecond } = limits;
+  const allowed = allowedPerSecond();
+  if (typeof allowed !== 'number') return ratePerSecond;
+  return ratePerSecond === undefined ? allowed : Math.min(ratePerSecond, allowed);
 }

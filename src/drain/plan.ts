@@ -79,9 +79,9 @@ async function planSubscription(
   topics: Topics,
 ): Promise<Work[]> {
   const gate = gateOf(subscription);
-  const { mark } = gate;
+  const { mark } = gate.shared;
   const standing = await checkpoints.list(subscription.name);
-  gate.learn(standing.endpoint, mark);
+  gate.shared.learn(standing.endpoint, mark);
   const work: Work[] = [];
   for (const topic of subscription.topics) {
     if (!topics.has(topic)) continue;

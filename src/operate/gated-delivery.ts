@@ -65,7 +65,7 @@ export function createGatedDelivery(
     prepare: (record) => delivery.prepare(record),
 
     async stopped() {
-      await gate.refresh();
+      await gate.shared.refresh();
       return gate.isShut() ? whyStopped() : undefined;
     },
 

@@ -178,13 +178,13 @@ export const mutantsOut: readonly Mutant[] = [
   },
   {
     name: 'rate unlimited',
-    file: 'src/drain/gate.ts',
-    text: 'if (this.#rate() !== undefined) this.#tokens -= 1;',
+    file: 'src/drain/pace.ts',
+    text: 'if (this.#ratePerSecond() !== undefined) this.#tokens -= 1;',
     by: '',
   },
   {
     name: 'state of the endpoint not read anew',
-    file: 'src/drain/gate.ts',
+    file: 'src/drain/shared-endpoint.ts',
     text: 'this.#options.clock.now() - this.#askedAtMs >= knownMsMax;',
     by: 'this.#askedAtMs === Number.NEGATIVE_INFINITY;',
   },
@@ -203,8 +203,8 @@ export const mutantsOut: readonly Mutant[] = [
   {
     name: 'broken endpoint attempted as if it were well',
     file: 'src/drain/gate.ts',
-    text: "if (this.#change !== undefined || this.#state().state !== 'active') return false;",
-    by: 'if (this.#change !== undefined) return false;',
+    text: "if (this.shared.changing || this.endpoint.state !== 'active') return false;",
+    by: 'if (this.shared.changing) return false;',
   },
   {
     name: 'requests of a partition unlimited',
@@ -421,7 +421,7 @@ export const mutantsOut: readonly Mutant[] = [
   {
     name: 'rate ignored where nobody waits',
     file: 'src/drain/gate.ts',
-    text: 'if (first && this.#mayAttempt() && this.#waitMs(nowMs) === 0) return this.#begin();',
+    text: 'if (first && this.#mayAttempt() && this.#pace.waitMs(nowMs) === 0) return this.#begin();',
     by: 'if (first && this.#mayAttempt() && nowMs > 0) return this.#begin();',
   },
   {
@@ -475,8 +475,8 @@ export const mutantsOut: readonly Mutant[] = [
   {
     name: 'attempts begin while it is noted that an endpoint is broken',
     file: 'src/drain/gate.ts',
-    text: "if (this.#change !== undefined || this.#state().state !== 'active') return false;",
-    by: "if (this.#state().state !== 'active') return false;",
+    text: "if (this.shared.changing || this.endpoint.state !== 'active') return false;",
+    by: "if (this.endpoint.state !== 'active') return false;",
   },
   {
     name: 'time of the next probe not kept',
