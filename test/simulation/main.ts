@@ -41,7 +41,7 @@ async function runMany(flags: FlagsOf<'seeds'>, progress: Progress): Promise<boo
   });
   progress.clear();
   const tookSeconds = (performance.now() - startedAtMs) / 1000;
-  if (flags.json) console.log(JSON.stringify({ ...tally, tookSeconds }));
+  if (flags.json) console.log(JSON.stringify({ ...tally, struck: sorted(tally.struck), tookSeconds }));
   else showTally(tally, tookSeconds);
   const [first] = tally.failures;
   if (first !== undefined && !flags.json && flags.shrinks) await showShortest(first.seed, flags, progress);
@@ -54,9 +54,14 @@ function showTally(tally: Tally, tookSeconds: number): void {
   console.log(`${events} events, ${records} records, ${deliveries} deliveries, ${steps} steps`);
   console.log(`${(livedMs / 3_600_000).toFixed(1)} hours of virtual time`);
   console.log('faults injected:');
-  for (const [fault, times] of Object.entries(struck).sort()) console.log(`  ${fault.padEnd(30)} ${times}`);
+  for (const [fault, times] of Object.entries(sorted(struck))) console.log(`  ${fault.padEnd(30)} ${times}`);
   if (failures.length === 0) console.log('no promise was broken');
   for (const { seed, invariant, detail } of failures) console.log(`seed ${seed}: ${invariant}: ${detail}`);
+}
+
+/** Threads end in any order; what is printed of the same seeds is the same. */
+function sorted(struck: Tally['struck']): Tally['struck'] {
+  return Object.fromEntries(Object.entries(struck).sort());
 }
 
 async function showShortest(
