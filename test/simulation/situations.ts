@@ -234,7 +234,13 @@ const situationsIn: readonly Situation[] = [
   (plan) => ({
     ...withFaults(plan, { 'event is large': 0.5, 'proxy is away': 2 }),
     events: 120,
-    ingest: { ...plan.ingest, batchRecordsMax: 500, callsMax: 1, paddings: [460_000, 460_000, 905_000] },
+    ingest: {
+      ...plan.ingest,
+      ordering: 'strict',
+      batchRecordsMax: 500,
+      callsMax: 1,
+      paddings: [460_000, 460_000, 905_000],
+    },
   }),
   /** Single records fail again and again, and nothing leaves it open whether one was written. */
   (plan) => ({
@@ -243,6 +249,17 @@ const situationsIn: readonly Situation[] = [
     events: 200,
     skewMs: 0,
     ingest: { ...plan.ingest, callsMax: 1 },
+  }),
+  /** Operators redrive what the way in has given up. */
+  (plan) => ({
+    ...withFaults(plan, {
+      'operator redrives the way in': 2,
+      'event is large': 0.05,
+      'event is never produced': 0.1,
+      'proxy is away': 2,
+      'topic is away': 1,
+    }),
+    ingest: { ...plan.ingest, createsTopic: false, paddings: [905_000] },
   }),
 ];
 

@@ -303,7 +303,11 @@ function sawReceipt(stores: Stores, { after }: TableWrite): void {
 
 /** A dead letter of the way in tells why, and holds the whole record. */
 function sawLetter({ world, log, tables, buried, work }: Stores, { before, after }: TableWrite): void {
-  if (after === undefined || before !== undefined || !isOfWayIn.test(after.partitionKey)) return;
+  if (after === undefined || !isOfWayIn.test(after.partitionKey)) return;
+  if (before !== undefined) {
+    checkRedriven(world, log, tables, after);
+    return;
+  }
   const { topic, reason, record } = letterOf(tables, after);
   const event = work.event(eventOf(record.value) ?? '');
   const isWhole = event !== undefined && reason.code !== '' && isRecordOf(event, topic, record);
@@ -311,6 +315,15 @@ function sawLetter({ world, log, tables, buried, work }: Stores, { before, after
   else if (!isHopeless(event) && !(reason.code === 'kafka-rest.not-found' && isMissed(world, log, event))) {
     world.violated('nothing good is given up', `${event.name} is a dead letter`);
   } else buried.add(event.name);
+}
+
+/** A letter is done with only when its event is in the log. */
+function checkRedriven(world: World, log: TopicLog, tables: TablesModel, row: Entity): void {
+  if (row.state !== 'redriven') return;
+  const name = eventOf(letterOf(tables, row).record.value) ?? '';
+  if (log.of(name).length === 0) {
+    world.violated('no acknowledged event is lost', `${name} is not in the log, and its letter is redriven`);
+  }
 }
 
 /** Whether nobody could take an event: no route, no broker, or neither the log nor the outbox. */

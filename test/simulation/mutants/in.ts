@@ -449,4 +449,22 @@ export const mutantsIn: readonly Mutant[] = [
     text: 'sourceName, ownSource(options, sourceName));',
     by: 'sourceName, undefined);',
   },
+  {
+    name: 'letter is done with though the log did not take it',
+    file: 'src/ingest/produce-again.ts',
+    text: 'if (outcome?.ok) return { ok: true };',
+    by: 'if (outcome !== undefined) return { ok: true };',
+  },
+  {
+    name: 'letter is produced once more without its key',
+    file: 'src/ingest/produce-again.ts',
+    text: '{ topic: letter.topic, record: record.data }',
+    by: '{ topic: letter.topic, record: { value: record.data.value } }',
+  },
+  {
+    name: 'pieces of a batch are stored in another order',
+    file: 'src/storage/record-batches.ts',
+    text: 'waiting.push({ from: middle, to }, { from, to: middle });',
+    by: 'waiting.push({ from, to: middle }, { from: middle, to });',
+  },
 ];

@@ -20,6 +20,8 @@ export interface ProduceCall {
   readonly caller: Instance;
   readonly topic: string;
   readonly records: readonly NewRecord[];
+  /** Characters of the records, as JSON. */
+  readonly chars: number;
   /** It fails, and its caller cannot know whether anything was written. */
   readonly leavesOpen: boolean;
 }
@@ -64,9 +66,12 @@ export function createProxy(world: World, log: TopicLog): ProxyModel {
 }
 
 /** The only calls that are posted. */
-function produceOf({ url, body }: HttpRequest): Pick<ProduceCall, 'topic' | 'records'> {
+function produceOf({ url, body }: HttpRequest): Pick<ProduceCall, 'topic' | 'records' | 'chars'> {
   const topic = decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? '');
-  return { topic, records: JSON.parse(String(body ?? '')).records };
+  const text = String(body ?? '');
+  const { records } = JSON.parse(text);
+  // All but what stands around the list and between its items.
+  return { topic, records, chars: text.length - '{"records":[]}'.length - (records.length - 1) };
 }
 
 class Model {

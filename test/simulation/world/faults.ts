@@ -96,7 +96,8 @@ export type FaultOfSituations =
   /** Of operators, a minute. */
   | 'operator seeks far'
   | 'operator discards'
-  | 'operator replays';
+  | 'operator replays'
+  | 'operator redrives the way in';
 
 /** A kind of fault that chance puts into any plan; see the table above. */
 export type PlannedFault = keyof typeof faultRatesMax;
