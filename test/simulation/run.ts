@@ -14,7 +14,7 @@ import type { Plan } from './plan.ts';
 import { startApp } from './platform/app.ts';
 import { createConfigurations } from './platform/configurations.ts';
 import { startHost } from './platform/host.ts';
-import { type Instance, operatorName, startInstance } from './platform/instance.ts';
+import type { Instance } from './platform/instance.ts';
 import { createQueue } from './platform/queue.ts';
 import { startIngestRedrives } from './work/ingest-redrives.ts';
 import { startOperators } from './work/operators.ts';
@@ -104,7 +104,7 @@ async function live(world: World, log: TopicLog): Promise<{ events: number; deli
     else queue.put(await bridge.drain.plan(invocation()));
   });
   const operators = startOperators(world, { start, tables, log, replays });
-  startIngestRedrives(world, start(startInstance(world, `${operatorName}-in`, 0)));
+  startIngestRedrives(world, start);
   startStrangers(world, log);
   startWeather(world, { proxy, tables, endpoints, log });
 

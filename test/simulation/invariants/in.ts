@@ -111,6 +111,8 @@ const waitingBytesMax = 890_000;
 const isOfWayIn = /^(?:ingest|outbox):[^:]+$/;
 /** A flush ends within this, and its lease. */
 const flushMsMax = 120_000;
+/** A receipt that has ended is swept within this, whatever clocks say. */
+const sweptWithinMs = 120_000;
 /** The longest lease of a topic. */
 const leaseMsMax = 60_000;
 
@@ -155,10 +157,13 @@ export function watchIn(witness: InWitness): void {
 }
 
 /** What the way in still has to do; undefined: nothing. */
-export function restlessIn({ work, tables }: InWitness): string | undefined {
+export function restlessIn({ world, work, tables }: InWitness): string | undefined {
   if (!work.done) return 'producers are not done';
   const waiting = tables.rows('outbox').find(({ partitionKey }) => partitionKey !== ':topics');
-  return waiting && `the outbox holds ${waiting.partitionKey} ${waiting.rowKey}`;
+  if (waiting) return `the outbox holds ${waiting.partitionKey} ${waiting.rowKey}`;
+  const endedMs = world.nowMs() - sweptWithinMs;
+  const kept = tables.rows('receipts').find(({ expires }) => Number(expires) < endedMs);
+  return kept && `the receipt of ${kept.id} has ended, and is still there`;
 }
 
 /** Looks at the way in once the world is at rest. */

@@ -467,4 +467,10 @@ export const mutantsIn: readonly Mutant[] = [
     text: 'waiting.push({ from: middle, to }, { from, to: middle });',
     by: 'waiting.push({ from, to: middle }, { from: middle, to });',
   },
+  {
+    name: 'receipts that have ended are never swept',
+    file: 'src/composition/flush.ts',
+    text: 'await (await stores.receipts()).sweep(clock.now(), sweptReceiptsMax);',
+    by: 'void sweptReceiptsMax;',
+  },
 ];
