@@ -51,7 +51,7 @@ export interface IngestPlan {
   readonly outbox: OutboxPlan;
   /** For how long producers' events are recognised when they are sent again. */
   readonly recognisedSeconds: number;
-  /** Producers give the ids of earlier events to new ones, once these are not recognised any more. */
+  /** Producers use ids more than once: anew when they are not recognised any more, or twice in one request. */
   readonly reusesIds: boolean;
   /** Characters that large events carry for nothing but their size. */
   readonly paddings: readonly number[];

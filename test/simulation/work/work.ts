@@ -92,6 +92,8 @@ const webhookShare = 0.5;
 /** Of the events of producers that use ids again, where there are any. */
 const reusedShare = 0.5;
 const surelyMs = 1_000;
+/** Of the requests of these producers, so many hold their first event twice. */
+const twiceShare = 0.3;
 /** Leaves room for the rest of a request. */
 const requestPaddingMax = 1_000_000;
 
@@ -223,12 +225,17 @@ export function startWork(world: World, host: Host): Work {
       const most = chance.happens(0.3) ? chance.integer(2, eventsOfRequestMax) : 1;
       const size = isHook ? 1 : Math.min(count - made, most);
       const batch = Array.from({ length: size }, () => makeEvent(source));
-      if (plan.requests?.has(batch[0]?.name ?? '') === false) {
+      const [first] = batch;
+      if (plan.requests?.has(first?.name ?? '') === false) {
         world.after(pauseAfter(batch), goOn);
         return;
       }
       for (const event of batch) book.add(event);
       if (source === sources.orders) past.push(...batch);
+      if (first !== undefined && size > 1 && plan.ingest.reusesIds && habits.happens(twiceShare)) {
+        first.doubles += 1;
+        batch.push(first);
+      }
       send(batch, world.healed);
     }
 
