@@ -33,6 +33,9 @@ export function createReplays(world: World): ReplaysModel {
   return {
     onAnswer: (listener) => listeners.push(listener),
     serve(request, caller) {
+      if (request.headers.authorization !== undefined) {
+        world.violated('the bridge proves itself', `${request.url} gets a token of another endpoint`);
+      }
       const status = chance.happens(failedShare) ? chance.oneOf([500, 503, 422]) : 200;
       const handle = () => {
         const target = new URL(request.url).hostname;
