@@ -159,8 +159,10 @@ export function lookForNew(watch: Watch, topic: LogTopic): void {
 function sawSeek({ world, log }: OutWitness, watch: Watch, last: Standing, after: Entity): void {
   const next = readStanding(after);
   const isFresh = next.finished.length === 0 && after.retry === 'null' && after.loss === 'null';
+  // Of a partition that is gone, the seek itself notes what is lost.
+  const gapsOf = ({ gaps }: Standing) => gaps.filter(({ cause }) => cause !== 'gone');
   const isKept =
-    isDeepStrictEqual(next.gaps, last.gaps) && next.epoch === last.epoch && next.owner === last.owner;
+    isDeepStrictEqual(gapsOf(next), gapsOf(last)) && next.epoch === last.epoch && next.owner === last.owner;
   if (!isFresh || !isKept || next.expiresAtMs > world.nowMs() - world.plan.skewMs) {
     world.violated('a seek begins anew', `${nameOf(watch)} from ${last.nextOffset} to ${next.nextOffset}`);
   }
