@@ -55,8 +55,8 @@ export interface IngestPlan {
   readonly reusesIds: boolean;
   /** Characters that large events carry for nothing but their size. */
   readonly paddings: readonly number[];
-  /** Some requests are webhooks of a provider. */
-  readonly webhooks: boolean;
+  /** Some requests are webhooks of a provider, or CloudEvents in binary mode. */
+  readonly otherForms: boolean;
 }
 
 /** Where records wait, unless there is no such place. */
@@ -74,7 +74,7 @@ const usualIngest = {
   reusesIds: false,
   // In one entity, in several chunks of one, in more than the outbox takes.
   paddings: [66_000, 140_000, 460_000, 460_000, 905_000, 905_000],
-  webhooks: false,
+  otherForms: false,
 };
 
 /** The plan of a seed: in most of them only some things go wrong, in a few nothing, in a few everything. */

@@ -223,12 +223,12 @@ const situationsIn: readonly Situation[] = [
     skewMs: 30_000,
     ingest: { ...plan.ingest, ordering: 'strict' },
   }),
-  /** Providers send webhooks, in which no subscription knows what it does not want. */
+  /** Events come in other forms, and in webhooks no subscription knows what it does not want. */
   (plan, chance) => ({
     ...withFaults(plan, { 'proxy is away': 1, 'proxy answers 5xx': 0.15 }, ['instance is configured anew']),
     ...(chance.happens(0.5) && { faults: { 'proxy is away': 1 } }),
     subscriptions: plan.subscriptions.map((subscription) => ({ ...subscription, unwantedKey: undefined })),
-    ingest: { ...plan.ingest, webhooks: true },
+    ingest: { ...plan.ingest, otherForms: true },
   }),
   /** Much of what comes is large, and gathers in calls of which no entity of the outbox holds the records. */
   (plan) => ({

@@ -473,4 +473,10 @@ export const mutantsIn: readonly Mutant[] = [
     text: 'await (await stores.receipts()).sweep(clock.now(), sweptReceiptsMax);',
     by: 'void sweptReceiptsMax;',
   },
+  {
+    name: 'data of an event in binary mode are forgotten',
+    file: 'src/events/http-binding.ts',
+    text: 'events: [{ ...parsed.event, ...data.members }]',
+    by: 'events: [parsed.event]',
+  },
 ];

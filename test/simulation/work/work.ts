@@ -22,6 +22,8 @@ export interface SentEvent {
   readonly key: string;
   /** The source by which it comes over HTTP; undefined for what comes by a trigger. */
   readonly by?: Source;
+  /** Its attributes travel as headers, and its data are the body. */
+  readonly isBinary?: boolean;
   /** The value that its record must have; of an event that no route takes, what came in. */
   value(): unknown;
   /** The request by which it is sent, counted by producer. */
@@ -89,11 +91,13 @@ const hurry = 0.02;
 const repeatShare = 0.1;
 const doubledShare = 0.05;
 const webhookShare = 0.5;
+const binaryShare = 0.5;
 /** Of the events of producers that use ids again, where there are any. */
 const reusedShare = 0.5;
 const surelyMs = 1_000;
 /** Of the requests of these producers, so many hold their first event twice. */
 const twiceShare = 0.3;
+const json = 'application/json';
 /** Leaves room for the rest of a request. */
 const requestPaddingMax = 1_000_000;
 
@@ -171,7 +175,7 @@ export function startWork(world: World, host: Host): Work {
     let sparedMs = 0;
     book.begun();
 
-    function makeEvent(by: Source): SentEvent {
+    function makeEvent(by: Source, isBinary: boolean): SentEvent {
       made += 1;
       const padding = world.strikes('event is large') ? sizes.oneOf(plan.ingest.paddings) : 0;
       const fits = requestPadding + padding <= requestPaddingMax;
@@ -188,6 +192,7 @@ export function startWork(world: World, host: Host): Work {
         key,
         value: () => recordValueOf(event),
         by,
+        isBinary,
         request: requests,
         sentMs: world.nowMs(),
         tooLarge,
@@ -218,13 +223,15 @@ export function startWork(world: World, host: Host): Work {
         return;
       }
       const usual = chance.happens(0.7) ? sources.orders : sources.metrics;
-      const isHook = plan.ingest.webhooks && usual === sources.orders && habits.happens(webhookShare);
+      const isHook = plan.ingest.otherForms && usual === sources.orders && habits.happens(webhookShare);
       const source = isHook ? sources.hooks : usual;
       requests += 1;
       requestPadding = 0;
       const most = chance.happens(0.3) ? chance.integer(2, eventsOfRequestMax) : 1;
       const size = isHook ? 1 : Math.min(count - made, most);
-      const batch = Array.from({ length: size }, () => makeEvent(source));
+      const isBinary =
+        plan.ingest.otherForms && size === 1 && source === sources.orders && habits.happens(binaryShare);
+      const batch = Array.from({ length: size }, () => makeEvent(source, isBinary));
       const [first] = batch;
       if (plan.requests?.has(first?.name ?? '') === false) {
         world.after(pauseAfter(batch), goOn);
@@ -369,13 +376,14 @@ export function dataOf({ name, key, tooLarge, poison, padding }: SentEvent) {
 
 /** An event as a CloudEvent. */
 export function cloudEventOf(event: SentEvent) {
-  const { id, source, key, poison, invalid } = event;
+  const { id, source, key, poison, invalid, isBinary } = event;
   return {
     specversion: '1.0',
     id,
     source,
     type: poison ? 'order.poison' : 'order.made',
     subject: key,
+    ...(isBinary && { datacontenttype: json }),
     ...(!invalid && { data: dataOf(event) }),
   };
 }
@@ -396,7 +404,7 @@ function eventOfHook(event: SentEvent) {
   const { id, source } = event;
   const data = hookOf(event);
   const { type, timestamp: time } = data;
-  return { specversion: '1.0', id, source, type, time, datacontenttype: 'application/json', data };
+  return { specversion: '1.0', id, source, type, time, datacontenttype: json, data };
 }
 
 function hookOf(event: SentEvent) {
@@ -407,11 +415,12 @@ function hookOf(event: SentEvent) {
 function requestOf(batch: readonly SentEvent[], nowMs: number): Incoming {
   const [first] = batch;
   if (first?.by === undefined) throw new Error('a producer sends nothing');
-  const request = first.by === sources.hooks ? webhookOf(first, nowMs) : eventsOf(batch);
-  const body = new Uint8Array(Buffer.from(request.body));
-  if (body.byteLength > limits.bodyBytesMax) throw new Error('a producer sends too much');
   const isWebhook = first.by === sources.hooks;
-  return { sourceName: first.by, isWebhook, headers: headersOf(request.headers), body };
+  const inForm = isWebhook ? webhookOf(first, nowMs) : eventsOf(batch);
+  const { headers, body } = first.isBinary ? binaryOf(first) : inForm;
+  const bytes = new Uint8Array(Buffer.from(body));
+  if (bytes.byteLength > limits.bodyBytesMax) throw new Error('a producer sends too much');
+  return { sourceName: first.by, isWebhook, headers: headersOf(headers), body: bytes };
 }
 
 function eventsOf(batch: readonly SentEvent[]) {
@@ -419,6 +428,20 @@ function eventsOf(batch: readonly SentEvent[]) {
   const [only] = events;
   const form = events.length === 1 ? 'application/cloudevents+json' : 'application/cloudevents-batch+json';
   return { headers: { 'content-type': form }, body: JSON.stringify(events.length === 1 ? only : events) };
+}
+
+/** A CloudEvent in binary mode. */
+function binaryOf(event: SentEvent) {
+  const { specversion, id, source, type, subject } = cloudEventOf(event);
+  const headers = {
+    'content-type': json,
+    'ce-specversion': specversion,
+    'ce-id': id,
+    'ce-source': source,
+    'ce-type': type,
+    'ce-subject': subject,
+  };
+  return { headers, body: JSON.stringify(dataOf(event)) };
 }
 
 /** A webhook that is signed as Standard Webhooks says. */
@@ -429,7 +452,7 @@ function webhookOf(event: SentEvent, nowMs: number) {
     .update(`${event.id}.${timestamp}.${body}`)
     .digest('base64');
   const headers = {
-    'content-type': 'application/json',
+    'content-type': json,
     'webhook-id': event.id,
     'webhook-timestamp': String(timestamp),
     'webhook-signature': `v1,${signature}`,
