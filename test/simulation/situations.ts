@@ -233,7 +233,7 @@ const situationsIn: readonly Situation[] = [
   /** Much of what comes is large, and gathers in calls of which no entity of the outbox holds the records. */
   (plan) => ({
     ...withFaults(plan, { 'event is large': 0.5, 'proxy is away': 2 }),
-    events: 120,
+    events: 40,
     ingest: {
       ...plan.ingest,
       ordering: 'strict',

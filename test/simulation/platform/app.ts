@@ -117,10 +117,11 @@ function networkOf({ world, proxy, endpoints, proofs, replays }: Outside, instan
 
 /** The log of an instance is part of the timeline. */
 function logOf(world: World, instance: Instance): Log {
-  const note: Log['info'] = (event, fields) => {
-    const line = formatLogLine(event, fields);
-    checkSecrets(world, `the log of ${instance.name}`, line);
-    world.note(instance.name, () => line);
+  const note: Log['info'] = (event, fields = {}) => {
+    for (const value of Object.values(fields)) {
+      if (typeof value === 'string') checkSecrets(world, `the log of ${instance.name}`, value);
+    }
+    world.note(instance.name, () => formatLogLine(event, fields));
   };
   return { info: note, warn: note, error: note };
 }
