@@ -28,33 +28,6 @@ function newTable(): TableClient {
   return TableClient.fromConnectionString(azurite.connectionString, `checkpoints${tables}`, options);
 }
 
-test('table: a checkpoint that an earlier version wrote has nothing finished above it, and nothing parked', async () => {
-  const table = newTable();
-  await table.createTable();
-  await table.createEntity({
-    partitionKey: 'audit',
-    rowKey: 'orders:3',
-    subscription: 'audit',
-    topic: 'orders',
-    partition: 3,
-    nextOffset: '41',
-    endOffset: '42',
-    epoch: 7,
-    leaseOwner: '',
-    leaseExpiresAtMs: 0,
-    retry: '{"failures":1,"atMs":5,"error":"answered 503"}',
-    gaps: '[]',
-  });
-  const place = { subscription: 'audit', topic: 'orders', partition: 3 };
-  const found = await createTableCheckpointStore(table).read(place);
-  assert.deepEqual(found?.checkpoint, {
-    ...place,
-    ...{ nextOffset: 41n, endOffset: 42n, epoch: 7, lease: null, gaps: [] },
-    retry: { failures: 1, atMs: 5, error: 'answered 503', attempts: [] },
-    ...{ finished: [], parked: { count: 0, nextAttemptMs: 0 }, loss: null },
-  });
-});
-
 test('table: a row that nobody can read is named', async () => {
   const table = newTable();
   await table.createTable();

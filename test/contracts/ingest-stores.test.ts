@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { gzipSync } from 'node:zlib';
 import { TableClient } from '@azure/data-tables';
 import { type RunningAzurite, startAzuriteTables } from '../../local/azurite.ts';
 import { Secret } from '../../src/shared/secret.ts';
@@ -187,33 +186,4 @@ test('table dead letters: what a crash has left of a large letter harms no other
   const other = large(2);
   await store.add(other, 'orders:3:41');
   assert.deepEqual((await store.get('audit', 'orders:3:41'))?.letter, other);
-});
-
-test('table dead letters: letters that an earlier version stored are open, and can be settled', async () => {
-  const table = await newTable();
-  await table.createTable();
-  const letter = { origin: 'ingest:github', id: 'i', reason: { code: 'c', message: 'm' }, atMs: 7 };
-  const whole = { ...letter, payload: randomBytes(1_500_000).toString('base64') };
-  const bytes = gzipSync(JSON.stringify(whole));
-  const chunksOf = (from: number) =>
-    Object.fromEntries(
-      Array.from({ length: 15 }, (_, index) => [
-        `data${index}`,
-        bytes.subarray(from + index * 65_536, from + (index + 1) * 65_536),
-      ]).filter(([, chunk]) => chunk?.length !== 0),
-    );
-  const more = { partitionKey: 'ingest:github:more', rowKey: 'k1:1', ...chunksOf(15 * 65_536) };
-  const shown = { id: 'i', code: 'c', message: 'm', at: '000000000000007', parts: 2 };
-  await table.createEntity(more);
-  await table.createEntity({ partitionKey: 'ingest:github', rowKey: 'k1', ...shown, ...chunksOf(0) });
-
-  const store = createTableDeadLetters(table, randomUUID());
-  assert.deepEqual(await store.origins(), ['ingest:github']);
-  const entry = { ...letter, key: 'k1', state: 'open', attemptCount: 0 } as const;
-  assert.deepEqual(await store.list('ingest:github', { max: 10, state: 'open' }), [entry]);
-  assert.deepEqual(await store.get('ingest:github', 'k1'), { letter: whole, state: 'open' });
-  const claim = await claimOf(store, 'ingest:github', 'k1');
-  assert.equal(await store.settle('ingest:github', 'k1', { claim, state: 'discarded' }), true);
-  assert.deepEqual(await store.list('ingest:github', { max: 10, state: 'open' }), []);
-  assert.deepEqual(await store.get('ingest:github', 'k1'), { letter: whole, state: 'discarded' });
 });

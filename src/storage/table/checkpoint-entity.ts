@@ -23,22 +23,14 @@ const entity = z.object({
   epoch: z.int(),
   leaseOwner: z.string(),
   leaseExpiresAtMs: z.number(),
-  // An earlier version had neither this nor `parked` and `loss`, and no chunks.
-  finished: z
-    .string()
-    .regex(/^(\d+\+\d+( \d+\+\d+)*)?$/)
-    .default(''),
+  finished: z.string().regex(/^(\d+\+\d+( \d+\+\d+)*)?$/),
   retry: json.pipe(z.object({ failures: z.int(), atMs: z.number(), error: z.string() }).nullable()),
-  parked: json
-    .pipe(z.object({ count: z.int(), nextAttemptMs: z.number() }))
-    .default({ count: 0, nextAttemptMs: 0 }),
-  loss: json
-    .pipe(
-      z
-        .object({ cause: z.enum(['retention', 'recreated']), sinceMs: z.number(), halted: z.boolean() })
-        .nullable(),
-    )
-    .default(null),
+  parked: json.pipe(z.object({ count: z.int(), nextAttemptMs: z.number() })),
+  loss: json.pipe(
+    z
+      .object({ cause: z.enum(['retention', 'recreated']), sinceMs: z.number(), halted: z.boolean() })
+      .nullable(),
+  ),
   gaps: json.pipe(
     z.array(
       z.object({

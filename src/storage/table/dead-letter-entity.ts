@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { DeadLetter, DeadLetterEntry } from '../../events/dead-letter.ts';
-import { cutDeadLetter, type Settlement } from '../dead-letter-entry.ts';
+import { cutDeadLetter, type Settlement, unsettled } from '../dead-letter-entry.ts';
 import { sortableMs } from '../time-ordered-id.ts';
 import { attemptsSchema } from './attempts-schema.ts';
 import { gzipText } from './chunks.ts';
@@ -8,16 +8,15 @@ import { gzipText } from './chunks.ts';
 const time = z.string().regex(/^\d+$/).transform(Number);
 
 const settlementSchema = z.object({
-  // A letter of an earlier version has no state.
-  state: z.enum(['open', 'redriven', 'discarded']).default('open'),
-  laterCount: z.int().default(0),
+  state: z.enum(['open', 'redriven', 'discarded']),
+  laterCount: z.int(),
 });
 
 const laterSchema = z.object({
-  later: z.exactOptional(z.instanceof(Uint8Array)),
-  claimedUntil: time.default(0),
+  later: z.instanceof(Uint8Array),
+  claimedUntil: time,
   /** Names the call that claimed or settled it last. */
-  settledBy: z.string().default(''),
+  settledBy: z.string(),
   etag: z.string(),
 });
 
@@ -30,7 +29,7 @@ const entrySchema = settlementSchema
     code: z.string(),
     message: z.string(),
     at: time,
-    attemptCount: z.int().default(0),
+    attemptCount: z.int(),
   })
   .transform(
     ({ partitionKey: origin, rowKey: key, code, message, at, attemptCount, laterCount, ...entry }) => ({
@@ -53,7 +52,7 @@ const letterSchema = z.object({
   attempts: z.exactOptional(attemptsSchema),
 });
 
-const partsSchema = z.object({ rowKey: z.string(), parts: z.int(), pieces: z.exactOptional(z.string()) });
+const partsSchema = z.object({ parts: z.int(), pieces: z.string() });
 
 /** What a list asks for: all but the letter itself. */
 export const entryProperties = [
@@ -67,8 +66,12 @@ export const settlementProperties = [
   ...['claimedUntil', 'settledBy'],
 ];
 
-/** The properties of a letter's row, without its chunks. */
-export function toEntryEntity(key: string, letter: DeadLetter, pieces: { parts: number; pieces: string }) {
+/** The properties of a new letter's row, without its chunks. */
+export async function toEntryEntity(
+  key: string,
+  letter: DeadLetter,
+  pieces: { parts: number; pieces: string },
+) {
   const { origin, id, topic, reason, atMs, attemptCount } = cutDeadLetter(letter);
   return {
     partitionKey: origin,
@@ -79,6 +82,7 @@ export function toEntryEntity(key: string, letter: DeadLetter, pieces: { parts: 
     at: sortableMs(atMs),
     attemptCount,
     ...pieces,
+    ...(await toSettlementProperties(unsettled)),
   };
 }
 
@@ -93,7 +97,7 @@ export function fromEntryEntity(row: unknown): DeadLetterEntry {
 
 /** The keys of the rows in which a letter goes on. */
 export function furtherKeys(row: unknown, origin: string) {
-  const { rowKey, parts, pieces = rowKey } = partsSchema.parse(row);
+  const { parts, pieces } = partsSchema.parse(row);
   return Array.from({ length: parts - 1 }, (_, index) => pieceKeys(origin, pieces, index + 1));
 }
 
@@ -124,7 +128,7 @@ export async function toSettlementProperties(settlement: Settlement) {
  */
 export async function fromSettlementProperties(row: unknown) {
   const { later, claimedUntil: claimedUntilMs, settledBy: writtenBy, etag } = laterSchema.parse(row);
-  const attempts = later && attemptsSchema.parse(JSON.parse(await gzipText.decode(later)));
-  const settlement = { ...settlementSchema.parse(row), later: attempts ?? [], claimedUntilMs, writtenBy };
+  const attempts = attemptsSchema.parse(JSON.parse(await gzipText.decode(later)));
+  const settlement = { ...settlementSchema.parse(row), later: attempts, claimedUntilMs, writtenBy };
   return { etag, settlement };
 }

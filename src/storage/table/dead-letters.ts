@@ -16,7 +16,7 @@ import {
   toEntryEntity,
   toSettlementProperties,
 } from './dead-letter-entity.ts';
-import { createRow, decodeRow, listRows, mergeRow, type Row, readRow } from './rows.ts';
+import { createRow, decodeRow, listRows, mergeRow, readRow } from './rows.ts';
 
 const settleTriesMax = 10;
 
@@ -45,11 +45,9 @@ export function createTableDeadLetters(table: TableClient, instance: string): De
     },
 
     async list(origin, { max, state, afterKey = '' }) {
-      const filter = odata`PartitionKey eq ${origin} and RowKey gt ${afterKey}`;
-      // Not in the filter: a letter of an earlier version has no state, and is open.
-      const where = (row: Row) => (row.state ?? 'open') === state;
-      const options = { max, select: entryProperties, ...(state && { where }) };
-      const rows = await listRows(table, filter, options);
+      const further = odata`PartitionKey eq ${origin} and RowKey gt ${afterKey}`;
+      const filter = state === undefined ? further : `${further} and ${odata`state eq ${state}`}`;
+      const rows = await listRows(table, filter, { max, select: entryProperties });
       return Promise.all(rows.map((row) => decodeRow(table, row, () => fromEntryEntity(row))));
     },
 
@@ -114,7 +112,7 @@ async function addLetter(table: TableClient, letter: DeadLetter, key: string): P
       for (let part = 1; part < parts; part += 1) {
         await createRow(table, { ...pieceKeys(origin, pieces, part), ...pieceOf(part) });
       }
-      const entity = { ...toEntryEntity(rowKey, letter, { parts, pieces }), ...pieceOf(0) };
+      const entity = { ...(await toEntryEntity(rowKey, letter, { parts, pieces })), ...pieceOf(0) };
       if ((await createRow(table, entity)) !== undefined) return;
     }
     const found = known ?? (await getLetter(table, origin, rowKey));

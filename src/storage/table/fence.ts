@@ -10,8 +10,7 @@ const takeTriesMax = 50;
 
 const fenceSchema = z.object({
   holder: z.string(),
-  // An earlier version had none.
-  epoch: z.int().default(0),
+  epoch: z.int(),
   writes: z.int(),
   etag: z.string(),
 });
