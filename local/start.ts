@@ -104,8 +104,7 @@ function printDelivery({ path, webhookId, status, body }: Delivery): void {
 }
 
 /** What the bridge says when something does not go as it should. */
-const troubles =
-  /drain\.(endpoint|gap|halted)|(delivery|ingest)\.buried|ingest\.(queued|dead-lettered)|outbox\.dead-lettered/;
+const troubles = /drain\.(endpoint|gap|halted)|(delivery|ingest|outbox)\.dead-lettered|ingest\.queued/;
 
 /** Only what went wrong; the rest shows in the deliveries. */
 function printHostLine(line: string): void {

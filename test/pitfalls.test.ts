@@ -427,7 +427,7 @@ async function openIngest(write: WriteRecords, { receipts, outbox }: Storage, cl
     write,
     outbox,
     ordering: 'relaxed',
-    bury: () => assert.fail('nothing here is given up'),
+    deadLetter: () => assert.fail('nothing here is given up'),
     answerWithinMs: 15_000,
   });
   const router = await prepareRouter([{ name: 'orders', source: 'orders', topic: 'orders', key: 'subject' }]);

@@ -64,9 +64,9 @@ test('an invocation whose output cannot be written fails, with a reason in the l
 });
 
 test('a message whose function keeps failing ends in the poison queue, as often as host.json says', async () => {
-  const buried = nextLine(/moves to queue 'blue-work-poison'/);
+  const moved = nextLine(/moves to queue 'blue-work-poison'/);
   await plan({ items: [{ fail: true }], note: null });
-  await buried;
+  await moved;
   const tries = (await seen()).filter(({ item }) => (item as { fail?: boolean }).fail);
   assert.deepEqual(
     tries.map(({ metadata }) => metadata.dequeueCount),

@@ -69,7 +69,7 @@ export function createMessageWork(options: {
     return { outcome, held: holding.message };
   };
 
-  const bury = async (message: HeldMessage) => {
+  const moveToPoison = async (message: HeldMessage) => {
     if (!queue.poison) return;
     warn(`message ${message.messageId} moves to queue '${queue.poison.name}'`);
     await queue.poison.add(message.messageText);
@@ -78,10 +78,10 @@ export function createMessageWork(options: {
 
   const process = async (message: HeldMessage) => {
     const { maxDequeueCount, visibilityTimeoutMs } = settings;
-    if (message.dequeueCount > maxDequeueCount) return bury(message);
+    if (message.dequeueCount > maxDequeueCount) return moveToPoison(message);
     const { outcome, held } = await runHidden(message);
     if (outcome === 'done') await queue.remove(held);
-    else if (outcome === 'poison' || message.dequeueCount >= maxDequeueCount) await bury(held);
+    else if (outcome === 'poison' || message.dequeueCount >= maxDequeueCount) await moveToPoison(held);
     else if (queue.poison) await queue.hide(held, visibilityTimeoutMs);
   };
 

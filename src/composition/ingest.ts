@@ -7,7 +7,7 @@ import { type AddressGuard, createAddressGuard } from '../shared/address-guard.t
 import type { Answer } from '../shared/answer.ts';
 import { describeError } from '../shared/error.ts';
 import type { HttpSend } from '../shared/http.ts';
-import { composeBury } from './bury.ts';
+import { composeDeadLetters } from './dead-letters.ts';
 import { composeFlush } from './flush.ts';
 import type { Kafka } from './kafka.ts';
 import { receiveOptionsOf } from './receive-options.ts';
@@ -46,12 +46,12 @@ export async function composeIngest(surroundings: Surroundings, kafka: Kafka): P
     guard,
   });
   const router = await prepareRouter(config.routes);
-  const bury = composeBury(surroundings);
-  const options = receiveOptionsOf(surroundings, { kafka, router, bury, send });
+  const deadLetter = composeDeadLetters(surroundings);
+  const options = receiveOptionsOf(surroundings, { kafka, router, deadLetter, send });
   return {
     router,
     ...composeReceive(surroundings, options),
-    ...composeUnanswered(surroundings, { accept: options, bury }),
+    ...composeUnanswered(surroundings, { accept: options, deadLetter }),
     shakeHands: composeHandshake(surroundings, { guard, send }),
     flush: composeFlush(surroundings, kafka),
   };

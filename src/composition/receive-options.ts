@@ -8,7 +8,7 @@ import type { ReceiveOptions } from '../ingest/receive.ts';
 import type { Router } from '../ingest/route.ts';
 import { createReadWebhook } from '../ingest/verify/read-webhook.ts';
 import type { HttpSend } from '../shared/http.ts';
-import type { Bury } from './bury.ts';
+import type { AddDeadLetter } from './dead-letters.ts';
 import type { Kafka } from './kafka.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -19,7 +19,7 @@ const answerWithinMs = 15_000;
 interface Parts {
   readonly kafka: Kafka;
   readonly router: Router;
-  readonly bury: Bury;
+  readonly deadLetter: AddDeadLetter;
   /** Reads the keys of token issuers. */
   readonly send: HttpSend;
 }
@@ -62,7 +62,7 @@ export function receiveOptionsOf(surroundings: Surroundings, parts: Parts): Rece
 
 function createCarry(
   { clock, config, report, stores, telemetry }: Surroundings,
-  { kafka, bury }: Parts,
+  { kafka, deadLetter }: Parts,
 ): ReceiveOptions['carry'] {
   const { batch, outbox } = config.ingest;
   const carry = createKeep({
@@ -74,8 +74,8 @@ function createCarry(
         }
       : undefined,
     ordering: outbox.ordering,
-    bury: ({ topic, record, code, message }) =>
-      bury(`ingest:${topic}`, {
+    deadLetter: ({ topic, record, code, message }) =>
+      deadLetter(`ingest:${topic}`, {
         id: '',
         topic,
         payload: JSON.stringify(record),

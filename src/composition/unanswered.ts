@@ -4,7 +4,7 @@ import { EventGridError, fromEventGrid } from '../ingest/event-grid.ts';
 import { dueOccurrences, scheduledEvent, timerCronOf } from '../ingest/schedule.ts';
 import { assert } from '../shared/assert.ts';
 import { stringifyDeepJson } from '../shared/json.ts';
-import type { Bury } from './bury.ts';
+import type { AddDeadLetter } from './dead-letters.ts';
 import type { Invocation, Surroundings } from './surroundings.ts';
 
 /** The triggers whose events nobody waits to see answered: Event Grid's, and the timers of schedules. */
@@ -29,7 +29,7 @@ interface Arrival {
   readonly events: readonly CloudEvent[];
 }
 
-/** Takes events in, and buries those that can never be. @throws when one of them was not kept. */
+/** Takes events in, and dead-letters those that can never be. @throws when one of them was not kept. */
 type Take = (arrival: Arrival, invocation: Invocation) => Promise<void>;
 
 /** A doubled timer is recognised for as long as the platform may fire late. */
@@ -38,20 +38,20 @@ const scheduleWindowMs = 7 * 24 * 3_600_000;
 /** Wires the triggers whose events nobody waits to see answered. */
 export function composeUnanswered(
   surroundings: Surroundings,
-  { accept, bury }: { readonly accept: AcceptOptions; readonly bury: Bury },
+  { accept, deadLetter }: { readonly accept: AcceptOptions; readonly deadLetter: AddDeadLetter },
 ): Unanswered {
   const { telemetry } = surroundings;
   const take: Take = ({ source, windowMs, events }, { caller }) => {
     const takeAll = async () => {
       const outcomes = await acceptEvents(accept, events, { source, windowMs, whole: false });
       await settleUnanswered(events, outcomes, (event, reason) =>
-        bury(originOf(source), { id: event.id, payload: JSON.stringify(event), reason }),
+        deadLetter(originOf(source), { id: event.id, payload: JSON.stringify(event), reason }),
       );
     };
     return telemetry.span('sluice.receive', { source }, takeAll, caller);
   };
   return {
-    receiveFromEventGrid: composeEventGrid(surroundings, { take, bury }),
+    receiveFromEventGrid: composeEventGrid(surroundings, { take, deadLetter }),
     ...composeSchedules(surroundings, take),
   };
 }
@@ -63,7 +63,7 @@ function originOf(source: string): string {
 
 function composeEventGrid(
   { config, telemetry }: Surroundings,
-  { take, bury }: { readonly take: Take; readonly bury: Bury },
+  { take, deadLetter }: { readonly take: Take; readonly deadLetter: AddDeadLetter },
 ): Unanswered['receiveFromEventGrid'] {
   const source = 'eventgrid';
   const windowMs = config.ingest.eventGridWindowSeconds * 1_000;
@@ -76,7 +76,7 @@ function composeEventGrid(
       const { code, message } = error;
       telemetry.count('sluice.rejected', 1, { reason: code, source });
       const payload = stringifyDeepJson(input);
-      return bury(originOf(source), { id: '', payload, reason: { code, message } });
+      return deadLetter(originOf(source), { id: '', payload, reason: { code, message } });
     }
     await take({ source, windowMs, events: [event] }, invocation);
   };

@@ -12,7 +12,7 @@ const retryAt = (atMs: number): Verdict => ({
   error: 'answered 500',
   endpoint: 'refusing',
 });
-const buried: Verdict = {
+const refused: Verdict = {
   kind: 'dead-letter',
   reason: { code: 'delivery.refused', message: 'answered 400' },
   endpoint: 'refusing',
@@ -320,7 +320,7 @@ test('at full speed at most two writes are made for a thousand records', async (
 
 test('a refused record becomes a dead letter with all that is needed to send it again', async () => {
   const { topics, run, letters, deadLetters, position, delivered } = createDrainWorld({
-    answer: failFor([1], () => buried),
+    answer: failFor([1], () => refused),
   });
   topics.add('orders', 0, [
     [0, 'a'],
@@ -354,7 +354,7 @@ test('a dead letter that cannot be written does not let the offset move', async 
       add: (letter, key) =>
         away ? Promise.reject(new Error('storage is away')) : deadLetters.add(letter, key),
     },
-    answer: failFor([1], () => buried),
+    answer: failFor([1], () => refused),
   });
   topics.add('orders', 0, [
     [0, 'a'],
@@ -412,7 +412,7 @@ test('what the filter keeps out takes no room behind a parked record', async () 
 
 test('the first attempt and the last ones are remembered, twenty in all', async () => {
   const { topics, run, clock, deadLetters, letters } = createDrainWorld({
-    answer: (_records, failures) => (failures < 25 ? retryAt(clock.now() + 10) : buried),
+    answer: (_records, failures) => (failures < 25 ? retryAt(clock.now() + 10) : refused),
   });
   topics.add('orders', 0, [[0, 'a']]);
   for (let runs = 0; runs < 26; runs += 1) {

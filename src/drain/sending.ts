@@ -76,7 +76,7 @@ const attemptsKeptMax = 20;
 
 /**
  * Sends records of busy lanes: one request after another, each followed by what its verdict says, in this order: the
- * delivery; what is parked or buried; then the record is finished.
+ * delivery; what is parked or dead-lettered; then the record is finished.
  */
 export class Sending {
   readonly #options: SendingOptions;
@@ -107,7 +107,7 @@ export class Sending {
       const preparing = this.#prepare(one.record);
       const preparation = preparing instanceof Promise ? await preparing : preparing;
       if (preparation.kind === 'ready') ready.push({ outgoing: one, prepared: preparation.prepared });
-      else if (preparation.kind === 'failed') await this.#bury([one], preparation.reason);
+      else if (preparation.kind === 'failed') await this.#deadLetter([one], preparation.reason);
       else await this.#filter(one);
     }
     const pending: (readonly Consignment[])[] = inRequests(ready, delivery.batch).reverse();
@@ -255,7 +255,7 @@ export class Sending {
         this.#options.telemetry.count('sluice.delivered', outgoing.length, this.#attributes);
         return this.#finish(outgoing);
       case 'dead-letter':
-        return this.#bury(
+        return this.#deadLetter(
           outgoing.map((one) => ({ ...one, attempts: remember(one.attempts, attempt) })),
           verdict.reason,
         );
@@ -330,7 +330,7 @@ export class Sending {
   }
 
   /** Keeps records as dead letters; only when that is durable are they finished. */
-  async #bury(
+  async #deadLetter(
     outgoing: readonly Outgoing[],
     reason: { readonly code: string; readonly message: string },
   ): Promise<boolean> {

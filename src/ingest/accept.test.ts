@@ -23,12 +23,12 @@ test('without an answer a good event is kept beside one that no route takes, whi
     telemetry: silentTelemetry,
   };
   const outcomes = await acceptEvents(options, [event, stray], { whole: false });
-  const buried: string[] = [];
+  const deadLettered: string[] = [];
   await settleUnanswered([event, stray], outcomes, async ({ id }, { code }) => {
-    buried.push(`${id} ${code}`);
+    deadLettered.push(`${id} ${code}`);
   });
   assert.deepEqual(kept, ['known']);
-  assert.deepEqual(buried, ['2 ingest.unrouted']);
+  assert.deepEqual(deadLettered, ['2 ingest.unrouted']);
 });
 
 test('without an answer an event that could not be kept is thrown back, so that it comes again', async () => {

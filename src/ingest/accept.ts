@@ -117,19 +117,22 @@ export class NotKeptError extends SluiceError {
 }
 
 /**
- * Settles events that came by a trigger without an answer. What can never be taken in is buried, with its payload
- * and the reason, so that it is not sent again for ever; what could not be kept now is thrown back.
+ * Settles events that came by a trigger without an answer. What can never be taken in is dead-lettered, with its
+ * payload and the reason, so that it is not sent again for ever; what could not be kept now is thrown back.
  *
  * @throws {NotKeptError} when an event is to come again.
  */
 export async function settleUnanswered(
   events: readonly CloudEvent[],
   outcomes: readonly Outcome[],
-  bury: (event: CloudEvent, reason: { readonly code: string; readonly message: string }) => Promise<void>,
+  deadLetter: (
+    event: CloudEvent,
+    reason: { readonly code: string; readonly message: string },
+  ) => Promise<void>,
 ): Promise<void> {
   for (const [index, outcome] of outcomes.entries()) {
     const event = events[index];
-    if (event !== undefined && isRefused(outcome)) await bury(event, reasonOf(outcome));
+    if (event !== undefined && isRefused(outcome)) await deadLetter(event, reasonOf(outcome));
   }
   for (const outcome of outcomes) {
     if (outcome.kind === 'failed') throw new NotKeptError(outcome);

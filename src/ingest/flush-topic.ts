@@ -120,7 +120,7 @@ async function settle(
   for (const [index, record] of batch.records.entries()) {
     const outcome = outcomes[index] ?? unanswered;
     if (outcome.ok) count.produced += 1;
-    else if (outcome.lasting && (await bury(options, batch, record, outcome))) count.deadLettered += 1;
+    else if (outcome.lasting && (await deadLetter(options, batch, record, outcome))) count.deadLettered += 1;
     else {
       left.push(record);
       error ||= `${outcome.code}: ${outcome.message}`;
@@ -146,7 +146,7 @@ const unanswered: Failure = {
 };
 
 /** Stores a record that never will be produced among the dead letters. False: it has to stay where it is. */
-async function bury(
+async function deadLetter(
   { deadLetters, clock, report }: FlushTopicOptions,
   { topic, id }: StoredBatch,
   record: OutgoingRecord,

@@ -17,7 +17,7 @@ function setup(outcome: (value: unknown) => WriteOutcome, changes: Partial<KeepO
   const clock = createManualClock(0);
   const tried: unknown[] = [];
   const queued: unknown[] = [];
-  const buried: IngestDeadLetter[] = [];
+  const deadLettered: IngestDeadLetter[] = [];
   const state = { storage: true, backlog: false };
   const keep = createKeep({
     write: async (_topic, records) => {
@@ -36,9 +36,9 @@ function setup(outcome: (value: unknown) => WriteOutcome, changes: Partial<KeepO
     },
     ordering: 'relaxed',
     answerWithinMs: 15_000,
-    bury: async (letter) => {
+    deadLetter: async (letter) => {
       if (!state.storage) throw storageAway;
-      buried.push(letter);
+      deadLettered.push(letter);
     },
     clock,
     report: silentLog,
@@ -52,13 +52,13 @@ function setup(outcome: (value: unknown) => WriteOutcome, changes: Partial<KeepO
     );
     return fates.map(({ kind }) => kind);
   };
-  return { run, clock, tried, queued, buried, state };
+  return { run, clock, tried, queued, deadLettered, state };
 }
 
 const ok: WriteOutcome = { ok: true, partition: 0, offset: 1n };
 
 test('every record finds its own place: log, outbox or dead letters', async () => {
-  const { run, queued, buried } = setup((value) =>
+  const { run, queued, deadLettered } = setup((value) =>
     value === 'big' ? tooLarge : value === 'late' ? kafkaAway : ok,
   );
   assert.deepEqual(await run('a', 'late', 'big', 'b', 'late'), [
@@ -70,7 +70,7 @@ test('every record finds its own place: log, outbox or dead letters', async () =
   ]);
   assert.deepEqual(queued, ['late', 'late']);
   assert.deepEqual(
-    buried.map(({ record, code }) => [record.value, code]),
+    deadLettered.map(({ record, code }) => [record.value, code]),
     [['big', 'kafka-rest.refused']],
   );
 });
@@ -122,7 +122,7 @@ test('a log that hangs is not waited for longer than senders wait', async () => 
 
 test('a record that even the outbox cannot hold is given up alone', async () => {
   const queued: unknown[] = [];
-  const { run, buried } = setup(() => kafkaAway, {
+  const { run, deadLettered } = setup(() => kafkaAway, {
     outbox: {
       add: async (_topic, records) => {
         const index = records.findIndex(({ value }) => value === 'huge');
@@ -134,5 +134,5 @@ test('a record that even the outbox cannot hold is given up alone', async () => 
   });
   assert.deepEqual(await run('a', 'huge', 'b'), ['queued', 'dead-lettered', 'queued']);
   assert.deepEqual(queued, ['a', 'b']);
-  assert.equal(buried[0]?.code, 'outbox.record-too-large');
+  assert.equal(deadLettered[0]?.code, 'outbox.record-too-large');
 });

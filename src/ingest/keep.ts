@@ -40,7 +40,7 @@ export interface KeepOptions {
   /** `strict`: records of a topic queue behind those that wait in the outbox. */
   readonly ordering: 'strict' | 'relaxed';
   /** Resolves when the letter is stored durably, and logged. */
-  readonly bury: (letter: IngestDeadLetter) => Promise<void>;
+  readonly deadLetter: (letter: IngestDeadLetter) => Promise<void>;
   /** A log that takes longer than this is taken for away. */
   readonly answerWithinMs: number;
   readonly clock: Clock;
@@ -145,7 +145,7 @@ async function settle(
         const { ok: _, ...position } = outcome;
         return { kind: 'produced', ...position };
       }
-      return bury(options, { topic, record, code: outcome.code, message: outcome.message });
+      return deadLetter(options, { topic, record, code: outcome.code, message: outcome.message });
     }),
   );
 }
@@ -188,16 +188,16 @@ async function queueWithout(
   { index, code, message }: RecordTooLargeError,
 ): Promise<readonly Fate[]> {
   const [record] = records.slice(index, index + 1);
-  const fate = record === undefined ? unsaid : await bury(options, { topic, record, code, message });
+  const fate = record === undefined ? unsaid : await deadLetter(options, { topic, record, code, message });
   const rest = records.toSpliced(index, 1);
   const fates = rest.length === 0 ? [] : await queue(options, topic, rest);
   return fates.toSpliced(index, 0, fate);
 }
 
-async function bury(options: KeepOptions, letter: IngestDeadLetter): Promise<Fate> {
+async function deadLetter(options: KeepOptions, letter: IngestDeadLetter): Promise<Fate> {
   const { topic, code, message } = letter;
   try {
-    await options.bury(letter);
+    await options.deadLetter(letter);
     options.telemetry.count('sluice.dead-lettered', 1, { topic, code });
     return { kind: 'dead-lettered', code, message };
   } catch (error) {

@@ -149,12 +149,15 @@ test('the answer tells what became of the event', async () => {
   const request = { source: 'orders', body: '{}' };
   const queued = await receive(request, { kind: 'queued' });
   assert.deepEqual([queued.answer.status, /"outcome":"queued"/.test(queued.answer.body)], [202, true]);
-  const buried = await receive(request, {
+  const deadLettered = await receive(request, {
     kind: 'dead-lettered',
     code: 'kafka-rest.refused',
     message: 'too large',
   });
-  assert.deepEqual([buried.answer.status, /"outcome":"dead-lettered"/.test(buried.answer.body)], [202, true]);
+  assert.deepEqual(
+    [deadLettered.answer.status, /"outcome":"dead-lettered"/.test(deadLettered.answer.body)],
+    [202, true],
+  );
 
   const failed = await receive(request, {
     kind: 'failed',

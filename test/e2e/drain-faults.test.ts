@@ -143,7 +143,7 @@ async function watchCheckpoints(): Promise<void> {
   }
 }
 
-async function buried(ordering: Ordering): Promise<Set<string>> {
+async function deadLettered(ordering: Ordering): Promise<Set<string>> {
   const letters = await deadLetters.list(ordering, { max: 100_000 });
   return new Set(letters.map(({ id }) => id));
 }
@@ -156,7 +156,7 @@ function recordsOf(partition: number): { id: string; key: string | null }[] {
 /** The ids that are neither delivered nor among the dead letters. */
 async function unfinished(ordering: Ordering): Promise<string[]> {
   const seen = accepted.get(ordering);
-  const letters = await buried(ordering);
+  const letters = await deadLettered(ordering);
   return Array.from({ length: partitionCount }, (_, partition) => recordsOf(partition))
     .flat()
     .map(({ id }) => id)
@@ -168,7 +168,7 @@ async function unfinished(ordering: Ordering): Promise<string[]> {
  * line: the line goes on without it, and a crash right then delivers it after all, with the others of its window.
  */
 async function linesOf(ordering: Ordering): Promise<Map<string, string[]>> {
-  const givenUp = await buried(ordering);
+  const givenUp = await deadLettered(ordering);
   const keys = new Map<string, string>();
   for (let partition = 0; partition < partitionCount; partition += 1) {
     for (const { id, key } of recordsOf(partition)) {
@@ -234,7 +234,7 @@ test(`three hosts, ${kills} kills and a receiver that does anything: nothing is 
   await assertInOrder('partition');
   for (const ordering of orderings) {
     const repeated = [...(accepted.get(ordering)?.values() ?? [])].reduce((sum, times) => sum + times - 1, 0);
-    const letters = (await buried(ordering)).size;
+    const letters = (await deadLettered(ordering)).size;
     t.diagnostic(`${ordering}: ${appended} records, ${letters} dead letters, ${repeated} delivered again`);
     assert.ok(repeated <= kills * partitionCount * windowRecords, `${ordering}: ${repeated} came again`);
   }

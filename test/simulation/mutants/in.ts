@@ -145,8 +145,8 @@ export const mutantsIn: readonly Mutant[] = [
   {
     name: 'dead letter is acknowledged before it is stored',
     file: 'src/ingest/keep.ts',
-    text: 'await options.bury(letter);',
-    by: 'options.bury(letter).catch(() => undefined);',
+    text: 'await options.deadLetter(letter);',
+    by: 'options.deadLetter(letter).catch(() => undefined);',
   },
   {
     name: 'of a batch too large for the outbox the wrong record is given up',
@@ -229,8 +229,8 @@ export const mutantsIn: readonly Mutant[] = [
   {
     name: 'trigger ends well before its letter is stored',
     file: 'src/ingest/accept.ts',
-    text: 'isRefused(outcome)) await bury(event, reasonOf(outcome));',
-    by: 'isRefused(outcome)) bury(event, reasonOf(outcome)).catch(() => undefined);',
+    text: 'isRefused(outcome)) await deadLetter(event, reasonOf(outcome));',
+    by: 'isRefused(outcome)) deadLetter(event, reasonOf(outcome)).catch(() => undefined);',
   },
   {
     name: 'occurrence of a schedule is named for its run',

@@ -325,7 +325,7 @@ export const mutantsOut: readonly Mutant[] = [
   {
     name: 'record that cannot be made ready taken for filtered',
     file: 'src/drain/sending.ts',
-    text: "else if (preparation.kind === 'failed') await this.#bury([one], preparation.reason);",
+    text: "else if (preparation.kind === 'failed') await this.#deadLetter([one], preparation.reason);",
     by: "else if (preparation.kind === 'failed') await this.#filter(one);",
   },
   {

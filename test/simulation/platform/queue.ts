@@ -54,7 +54,7 @@ export function createQueue(world: World, host: Host): QueueModel {
     const receipt = message.dequeueCount;
     // Some cannot even be handed to the function, as while an instance lacks a setting.
     if (receipt > maxDequeueCount || world.strikes('message is poisoned')) {
-      bury(message);
+      moveToPoison(message);
       return;
     }
     const isLost = world.strikes('message comes back');
@@ -66,13 +66,13 @@ export function createQueue(world: World, host: Host): QueueModel {
         // What has died tells nobody; the message comes back by itself. Nor does an old receipt change anything.
         if (ended === 'lost' || message.gone || message.dequeueCount !== receipt) return;
         if (ended === 'done') message.gone = true;
-        else if (receipt >= maxDequeueCount) bury(message);
+        else if (receipt >= maxDequeueCount) moveToPoison(message);
         else show(message, visibilityTimeoutMs);
       },
     );
   }
 
-  function bury(message: Message): void {
+  function moveToPoison(message: Message): void {
     const { subscription, topic, partition } = message.item;
     message.gone = true;
     world.note('queue', () => `${subscription} ${topic}/${partition} goes to the poison queue`);

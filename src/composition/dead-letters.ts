@@ -1,7 +1,7 @@
 import type { Surroundings } from './surroundings.ts';
 
 /** Stores what the way in gives up, for operators. @throws what the store throws; then nothing was given up. */
-export type Bury = (
+export type AddDeadLetter = (
   origin: string,
   letter: {
     readonly id: string;
@@ -12,7 +12,7 @@ export type Bury = (
 ) => Promise<void>;
 
 /** Wires the dead letters of the way in. */
-export function composeBury({ clock, report, stores }: Surroundings): Bury {
+export function composeDeadLetters({ clock, report, stores }: Surroundings): AddDeadLetter {
   return async (origin, letter) => {
     const { id, reason } = letter;
     await (await stores.deadLetters()).add({ origin, ...letter, atMs: clock.now() });
