@@ -8,7 +8,6 @@ import { pause, resume } from './endpoint-control.ts';
 import type { OperateOptions } from './ports.ts';
 import { OperateError, problem } from './problem.ts';
 import { replay } from './replay.ts';
-
 import {
   discardRequest,
   getDeadLetterRequest,
@@ -65,8 +64,10 @@ export async function operate(
     const input = request.body === '' ? query : parseBody(request.body);
     return jsonAnswer(200, await operations[name](await options(), input));
   } catch (error) {
-    if (error instanceof RequestError) return problemAnswer(error.document);
-    if (error instanceof OperateError) return problemAnswer(problem(error.kind, error.message));
+    if (error instanceof OperateError) {
+      const { kind, message, places } = error;
+      return problemAnswer({ ...problem(kind, message), ...(places && { errors: places }) });
+    }
     // The log and the stores throw these; anything else is a defect, and the host's to report.
     if (error instanceof SluiceError) return problemAnswer(problem('unavailable', describeError(error)));
     throw error;
@@ -80,23 +81,13 @@ function operation<Schema extends z.ZodType>(
   return (options, input) => {
     const parsed = schema.safeParse(input, { error: schemaWords });
     if (parsed.success) return run(options, parsed.data);
-    const errors = parsed.error.issues.map(({ path, message }) => ({
+    const places = parsed.error.issues.map(({ path, message }) => ({
       path: path.join('.') || '(request)',
       message,
     }));
-    const detail = errors.map(({ path, message }) => `${path}: ${message}`).join('; ');
-    throw new RequestError({ ...problem('invalid-request', detail), errors });
+    const detail = places.map(({ path, message }) => `${path}: ${message}`).join('; ');
+    throw new OperateError('invalid-request', detail, places);
   };
-}
-
-/** A request that does not fit its schema, with every place where it does not. */
-class RequestError extends Error {
-  readonly document: ReturnType<typeof problem>;
-
-  constructor(document: ReturnType<typeof problem>) {
-    super(document.detail);
-    this.document = document;
-  }
 }
 
 function parseBody(body: string): unknown {

@@ -45,6 +45,9 @@ export interface PartitionStatus {
   readonly lease: { readonly owner: string; readonly until: string | null } | null;
 }
 
+/** Does work that looks at `what`; if it fails, the status names the problem and shows the rest all the same. */
+export type Noting = (what: string, work: () => Promise<void>) => Promise<void>;
+
 /** Looks at one partition; reads one record where it lags. */
 export async function viewPartition(
   options: OperateOptions,
@@ -58,7 +61,7 @@ export async function viewPartition(
     readonly missing: boolean;
     readonly unread: boolean;
   },
-  noting: (what: string, work: () => Promise<void>) => Promise<void>,
+  noting: Noting,
 ): Promise<PartitionStatus> {
   const { subscription, topic, partition, checkpoint, bounds, missing, unread } = place;
   const endOffset = bounds?.latestOffset ?? checkpoint?.endOffset;

@@ -24,9 +24,12 @@ export type ProblemKind = Parameters<typeof problem>[0];
 /** An operation cannot be carried out as it was asked for; nothing of it was. */
 export class OperateError extends SluiceError {
   readonly kind: ProblemKind;
+  /** Every place where a request does not fit its schema; undefined: something else is wrong. */
+  readonly places: readonly { readonly path: string; readonly message: string }[] | undefined;
 
-  constructor(kind: ProblemKind, message: string) {
+  constructor(kind: ProblemKind, message: string, places?: OperateError['places']) {
     super({ code: `operate.${kind}`, message, retryable: kind === 'contended' });
     this.kind = kind;
+    this.places = places;
   }
 }

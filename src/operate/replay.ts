@@ -3,11 +3,11 @@ import { failureOf } from '../delivery/verdict.ts';
 import type { TopicRecord } from '../events/record.ts';
 import { forEachLimited } from '../shared/concurrency.ts';
 import { describeError, SluiceError } from '../shared/error.ts';
-import { settingsElsewhere } from './elsewhere.ts';
 import { offsetOf } from './find-offset.ts';
 import { createGatedDelivery, type GatedDelivery, type Stopped } from './gated-delivery.ts';
 import type { OperatedSubscription, OperateOptions } from './ports.ts';
 import { OperateError } from './problem.ts';
+import { replaySettings } from './replay-settings.ts';
 import type { ReplayRequest } from './requests.ts';
 import { boundsOf, requireTopic, subscriptionNamed } from './subscriptions.ts';
 
@@ -66,8 +66,7 @@ interface Run {
 export async function replay(options: OperateOptions, request: ReplayRequest): Promise<ReplayOutcome> {
   const subscription = subscriptionNamed(options, request.subscription);
   const topic = topicOf(request, subscription);
-  const settings = settingsElsewhere(subscription.settings, request.url);
-  if ('refused' in settings) throw new OperateError('refused-target', settings.refused);
+  const settings = replaySettings(subscription.settings, request.url);
   const parts = request.continue?.map((part) => ({ ...part })) ?? (await rangeOf(options, topic, request));
   const untilMs = options.clock.now() + budgetMs;
   const opened = await options.openDelivery(settings);

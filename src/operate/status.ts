@@ -3,7 +3,7 @@ import type { PartitionBounds } from '../drain/ports.ts';
 import { forEachLimited } from '../shared/concurrency.ts';
 import { describeError } from '../shared/error.ts';
 import { type EndpointView, viewEndpoint } from './endpoint-control.ts';
-import { type PartitionStatus, viewPartition } from './partition-status.ts';
+import { type Noting, type PartitionStatus, viewPartition } from './partition-status.ts';
 import type { OperateOptions } from './ports.ts';
 
 /** Everything an operator wants to see at once. Offsets are decimal strings, times RFC 3339. */
@@ -57,7 +57,6 @@ const countedBatchesMax = 8;
 
 /** Undefined: Kafka has no such topic. A topic of which nobody knows is left out. */
 type Topics = ReadonlyMap<string, readonly PartitionBounds[] | undefined>;
-type Problems = (what: string, work: () => Promise<void>) => Promise<void>;
 
 /**
  * Looks at everything once: a metadata call a topic, a query a subscription, a consumer call for each partition that
@@ -65,7 +64,7 @@ type Problems = (what: string, work: () => Promise<void>) => Promise<void>;
  */
 export async function readStatus(options: OperateOptions): Promise<Status> {
   const problems: string[] = [];
-  const noting: Problems = async (what, work) => {
+  const noting: Noting = async (what, work) => {
     try {
       await work();
     } catch (error) {
@@ -100,7 +99,7 @@ export async function readStatus(options: OperateOptions): Promise<Status> {
   };
 }
 
-async function readTopics({ subscriptions, log }: OperateOptions, noting: Problems): Promise<Topics> {
+async function readTopics({ subscriptions, log }: OperateOptions, noting: Noting): Promise<Topics> {
   const names = new Set([...subscriptions.values()].flatMap(({ topics }) => topics));
   const bounds = new Map<string, readonly PartitionBounds[] | undefined>();
   await forEachLimited([...names], callsMax, (topic) =>
@@ -115,7 +114,7 @@ async function readSubscription(
   options: OperateOptions,
   name: string,
   topics: Topics,
-  noting: Problems,
+  noting: Noting,
 ): Promise<SubscriptionStatus> {
   const { checkpoints, endpoint } = await options.checkpoints.list(name);
   const read = options.subscriptions.get(name)?.topics ?? [];
