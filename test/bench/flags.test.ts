@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { casesOf, modes } from './drain/cases.ts';
+import { casesOf, orderings } from './drain/cases.ts';
 import { type BenchFlags, readFlags } from './flags.ts';
 
 function ingest(...args: string[]) {
@@ -17,7 +17,7 @@ test('without flags everything the figures need is run, three rounds of it', () 
   assert.ok(plan.rounds >= 3);
   assert.deepEqual({ memoryCount, json, check }, { memoryCount: undefined, json: false, check: false });
 
-  assert.deepEqual(drain().plan.cases, casesOf(modes));
+  assert.deepEqual(drain().plan.cases, casesOf(orderings));
   assert.ok(drain().plan.rounds >= 3);
   assert.equal(drain().plan.records, 200_000);
 });
@@ -26,7 +26,7 @@ test('flags say what to measure', () => {
   assert.deepEqual(ingest('--connections', '64,256').plan.connections, [64, 256]);
   assert.equal(ingest('--memory').memoryCount, 1_000_000);
   assert.equal(ingest('--memory', '--events', '5000').memoryCount, 5_000);
-  assert.deepEqual(drain('--mode', 'none,key').plan.cases, casesOf(['key', 'none']));
+  assert.deepEqual(drain('--ordering', 'none,key').plan.cases, casesOf(['key', 'none']));
   assert.equal(drain('--memory', '--records', '5000').memoryCount, 5_000);
 });
 
@@ -39,10 +39,10 @@ test('a command line that cannot be followed is told what would be right', () =>
     [['ingest', '--memory', '--events', '5'], /integers from 1000/],
     [['ingest', '--events', '5000'], /add --memory/],
     [['ingest', '--memory', '--json'], /--memory goes with/],
-    [['ingest', '--mode', 'key'], /--mode and --records with drain/],
+    [['ingest', '--ordering', 'key'], /--ordering and --records with drain/],
     [['drain', '--connections', '64'], /--connections and --events go with ingest/],
-    [['drain', '--mode', 'any'], /of key, none, partition, not "any"/],
-    [['drain', '--memory', '--mode', 'key'], /--memory goes with --records/],
+    [['drain', '--ordering', 'any'], /of key, none, partition, not "any"/],
+    [['drain', '--memory', '--ordering', 'key'], /--memory goes with --records/],
   ];
   for (const [args, message] of cases) assert.throws(() => readFlags(args), { code: 'bench.flags', message });
 });

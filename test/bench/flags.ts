@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { SluiceError } from '../../src/shared/error.ts';
-import { casesOf, type DrainPlan, modes } from './drain/cases.ts';
+import { casesOf, type DrainPlan, orderings } from './drain/cases.ts';
 import type { IngestPlan } from './ingest/compare.ts';
 
 /** What `--help` prints. */
@@ -20,7 +20,7 @@ ingest:
   --events N        how many events --memory sends (1000000)
 
 drain:
-  --mode M,M        which orderings to measure (key,none,partition)
+  --ordering O,O    which orderings to measure (key,none,partition)
   --memory          drain a backlog of records of up to 1 MB and watch the bridge's memory instead
   --records N       how many records stand there for --memory (1000000)
 `;
@@ -53,7 +53,7 @@ const quickIngestPlan: IngestPlan = {
   measureMs: 200,
 };
 const drainPlan: DrainPlan = {
-  cases: casesOf(modes),
+  cases: casesOf(orderings),
   rounds: 3,
   records: 200_000,
   firstMs: 1_000,
@@ -80,17 +80,17 @@ const countDefault = '1000000';
 /** Reads the command line. @throws {SluiceError} saying what would be right. */
 export function readFlags(args: readonly string[]): BenchFlags {
   const { values, positionals } = parse(args);
-  const { help, json, check, quick, memory, events, records, connections, mode } = values;
+  const { help, json, check, quick, memory, events, records, connections, ordering } = values;
   const [bench] = positionals;
   if (!help && (positionals.length !== 1 || (bench !== 'ingest' && bench !== 'drain'))) {
     throw wrong('say what to measure: npm run bench -- ingest, or npm run bench -- drain');
   }
-  if (bench === 'drain' ? (connections ?? events) : (mode ?? records)) {
-    throw wrong('--connections and --events go with ingest, --mode and --records with drain');
+  if (bench === 'drain' ? (connections ?? events) : (ordering ?? records)) {
+    throw wrong('--connections and --events go with ingest, --ordering and --records with drain');
   }
   const [count, name, max] =
     bench === 'drain' ? [records, '--records', recordsMax] : [events, '--events', countMax];
-  if (memory && (json || quick || (connections ?? mode) !== undefined)) {
+  if (memory && (json || quick || (connections ?? ordering) !== undefined)) {
     throw wrong(`--memory goes with ${name} and --check only`);
   }
   if (count !== undefined && !memory)
@@ -98,7 +98,7 @@ export function readFlags(args: readonly string[]): BenchFlags {
   const memoryCount = memory ? readInteger(name, count ?? countDefault, countMin, max) : undefined;
   const common = { help, json, check, memoryCount };
   return bench === 'drain'
-    ? { ...common, bench, plan: drainPlanOf(quick, mode) }
+    ? { ...common, bench, plan: drainPlanOf(quick, ordering) }
     : { ...common, bench: 'ingest', plan: ingestPlanOf(quick, connections) };
 }
 
@@ -109,12 +109,12 @@ function ingestPlanOf(quick: boolean, connections: string | undefined): IngestPl
   return { ...plan, connections: connections.split(',').map(read) };
 }
 
-function drainPlanOf(quick: boolean, mode: string | undefined): DrainPlan {
+function drainPlanOf(quick: boolean, ordering: string | undefined): DrainPlan {
   const plan = quick ? quickDrainPlan : drainPlan;
-  if (mode === undefined) return plan;
-  const unknown = mode.split(',').find((name) => !modes.some((known) => known === name));
-  if (unknown !== undefined) throw wrong(`--mode must be of ${modes.join(', ')}, not "${unknown}"`);
-  return { ...plan, cases: casesOf(modes.filter((known) => mode.split(',').includes(known))) };
+  if (ordering === undefined) return plan;
+  const unknown = ordering.split(',').find((name) => !orderings.some((known) => known === name));
+  if (unknown !== undefined) throw wrong(`--ordering must be of ${orderings.join(', ')}, not "${unknown}"`);
+  return { ...plan, cases: casesOf(orderings.filter((known) => ordering.split(',').includes(known))) };
 }
 
 function parse(args: readonly string[]) {
@@ -130,7 +130,7 @@ function parse(args: readonly string[]) {
         memory: { type: 'boolean', default: false },
         connections: { type: 'string' },
         events: { type: 'string' },
-        mode: { type: 'string' },
+        ordering: { type: 'string' },
         records: { type: 'string' },
       },
     });

@@ -1,11 +1,11 @@
-/** How a subscription orders what it delivers. */
-export type Mode = 'key' | 'none' | 'partition';
-/** All of them, in the order in which they are measured. */
-export const modes: readonly Mode[] = ['key', 'none', 'partition'];
+import type { Ordering } from '../../../src/drain/lanes.ts';
+
+/** All orderings of a subscription, in the order in which they are measured. */
+export const orderings: readonly Ordering[] = ['key', 'none', 'partition'];
 
 /** What is measured: one subscription with a topic and an endpoint of its own. */
 export interface DrainCase {
-  readonly mode: Mode;
+  readonly ordering: Ordering;
   /** Records in one delivery at most; 1: each alone. */
   readonly batch: 1 | 100;
   /** What the endpoint takes to answer; 0: at once. */
@@ -42,21 +42,27 @@ export const partitionCount = 12;
 const singles = { maxInFlight: 16, connectionsMax: 192 };
 const batches = { maxInFlight: 1, connectionsMax: 6 };
 
-/** Every mode, single and batched, before an endpoint that answers at once and one that takes 50 ms. */
-export function casesOf(chosen: readonly Mode[]): DrainCase[] {
-  return chosen.flatMap((mode) =>
+/** Every ordering, single and batched, before an endpoint that answers at once and one that takes 50 ms. */
+export function casesOf(chosen: readonly Ordering[]): DrainCase[] {
+  return chosen.flatMap((ordering) =>
     ([1, 100] as const).flatMap((batch) =>
       ([0, 50] as const).map((sinkMs): DrainCase => {
         const { maxInFlight, connectionsMax } = batch === 1 ? singles : batches;
-        return { mode, batch, sinkMs, maxInFlight: mode === 'partition' ? 1 : maxInFlight, connectionsMax };
+        return {
+          ordering,
+          batch,
+          sinkMs,
+          maxInFlight: ordering === 'partition' ? 1 : maxInFlight,
+          connectionsMax,
+        };
       }),
     ),
   );
 }
 
 /** The subscription's name and its topic's. */
-export function nameOf({ mode, batch, sinkMs }: DrainCase): string {
-  return `${mode}-${batch}-${sinkMs}`;
+export function nameOf({ ordering, batch, sinkMs }: DrainCase): string {
+  return `${ordering}-${batch}-${sinkMs}`;
 }
 
 /** Where a case's deliveries go: the sink reads from the path how long its answers take. */
@@ -74,11 +80,11 @@ export function bridgeConfigOf(cases: readonly DrainCase[], sinkUrl: string): st
     authority: '${KAFKA_REST_AUTHORITY}',
   };
   const subscriptions = cases.map((one) => {
-    const { mode, batch, maxInFlight, connectionsMax } = one;
+    const { ordering, batch, maxInFlight, connectionsMax } = one;
     const subscription = {
       topics: [nameOf(one)],
       start: 'earliest',
-      ordering: mode,
+      ordering,
       maxInFlight,
       form: batch === 1 ? 'structured' : { kind: 'batch', recordsMax: batch },
       endpoint: {

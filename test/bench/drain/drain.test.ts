@@ -7,17 +7,17 @@ const run = promisify(execFile);
 const timeoutMs = 120_000;
 
 test('the benchmark runs, finds every record at the sink once, and ends with one line of JSON', async () => {
-  const args = ['test/bench/main.ts', 'drain', '--quick', '--json', '--mode', 'none'];
+  const args = ['test/bench/main.ts', 'drain', '--quick', '--json', '--ordering', 'none'];
   const { stdout, stderr } = await run(process.execPath, args, { timeout: timeoutMs });
   assert.match(stdout, /Every record that was in a topic arrived at the sink, once/, stderr);
 
   const { bench, runs } = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
   assert.equal(bench, 'drain');
   assert.deepEqual(
-    runs.map(({ mode, batch, sinkMs }: Record<string, unknown>) => `${mode} ${batch} ${sinkMs}`),
+    runs.map(({ ordering, batch, sinkMs }: Record<string, unknown>) => `${ordering} ${batch} ${sinkMs}`),
     ['none 1 0', 'none 1 50', 'none 100 0', 'none 100 50'],
   );
-  for (const { mode: _, ...figures } of runs) {
+  for (const { ordering: _, ...figures } of runs) {
     const names = ['batch', 'sinkMs', 'bridge', 'ceiling', 'seed', 'tableWritesPer1000'];
     assert.deepEqual(Object.keys(figures), names);
     const { bridge, ceiling, seed } = figures;

@@ -8,7 +8,7 @@ const steps = 10;
 const stepMsMax = 60_000;
 
 /**
- * Drains a backlog of records of mixed sizes, up to 1 MB, in `key` mode and one at a time to an endpoint that
+ * Drains a backlog of records of mixed sizes, up to 1 MB, ordered by key and one at a time to an endpoint that
  * answers at once, and looks at the bridge's memory ten times.
  *
  * @throws {SluiceError} when a record did not arrive, or arrived twice.

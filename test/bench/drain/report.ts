@@ -12,7 +12,7 @@ export function describeComparison(plan: DrainPlan, rows: readonly Comparison[])
 /** One line for programs, in records/s. */
 export function comparisonJson(rows: readonly Comparison[]): string {
   const runs = rows.map((row) => ({
-    mode: row.mode,
+    ordering: row.ordering,
     batch: row.batch,
     sinkMs: row.sinkMs,
     bridge: rounded(row.bridge, 1),
@@ -44,7 +44,7 @@ function describePlan({ rounds, records, warmUpMs, measureMs, seedMs }: DrainPla
 }
 
 const columns = [
-  'mode',
+  'ordering',
   'batch',
   'sink ms',
   'at once',
@@ -66,7 +66,7 @@ function table(rows: readonly Comparison[]): string[] {
     cells(columns),
     ...rows.map((row) =>
       cells([
-        row.mode,
+        row.ordering,
         String(row.batch),
         String(row.sinkMs),
         String(atOnce(row)),

@@ -11,7 +11,7 @@ const tableWritesPer1000Max = 2;
 /** Judges every row of which something is wanted: all but strict order with one record at a time. */
 export function judge(rows: readonly Comparison[]): Verdict[] {
   return rows
-    .filter(({ mode, batch }) => mode !== 'partition' || batch > 1)
+    .filter(({ ordering, batch }) => ordering !== 'partition' || batch > 1)
     .flatMap((row) => {
       const { bridge, ceiling, seed, sinkMs } = row;
       const subject = subjectOf(row);
@@ -38,6 +38,6 @@ export function judge(rows: readonly Comparison[]): Verdict[] {
     });
 }
 
-function subjectOf({ mode, batch, sinkMs }: DrainCase): string {
-  return `${mode}, ${batch === 1 ? 'single' : `batches of ${batch}`}, ${sinkMs} ms`;
+function subjectOf({ ordering, batch, sinkMs }: DrainCase): string {
+  return `${ordering}, ${batch === 1 ? 'single' : `batches of ${batch}`}, ${sinkMs} ms`;
 }
