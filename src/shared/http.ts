@@ -122,7 +122,10 @@ export function createHttpPool(options: HttpPoolOptions): HttpPool {
     send: (request) =>
       new Promise((resolve, reject) => {
         const target = targetOf(request.url);
-        if (target.refusal !== undefined) throw refusedAddress(target.host, target.refusal);
+        if (target.refusal !== undefined) {
+          reject(refusedAddress(target.host, target.refusal));
+          return;
+        }
         const { body = null, method, headers } = request;
         const exchange = createExchange({ request, target, options, deadlines, resolve, reject });
         agent.dispatch({ origin: target.origin, path: target.path, method, headers, body }, exchange);

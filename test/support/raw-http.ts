@@ -30,18 +30,19 @@ export function encodeRequest({ path, headers, body }: RawRequest): Buffer {
 /**
  * Sends bytes over a connection of their own and gives the answers until the other side closes it, or says nothing
  * for `idleMs`.
+ *
+ * @throws when what came is no HTTP.
  */
-export function exchangeRaw(url: string, bytes: Uint8Array, idleMs: number): Promise<RawAnswer[]> {
+export async function exchangeRaw(url: string, bytes: Uint8Array, idleMs: number): Promise<RawAnswer[]> {
   const { hostname, port } = new URL(url);
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    const socket = connect({ host: hostname, port: Number(port) }, () => socket.write(bytes));
-    socket.setTimeout(idleMs, () => socket.destroy());
-    socket.on('data', (chunk) => chunks.push(chunk));
-    // A server that refuses a request may reset the connection; what it said before that counts.
-    socket.on('error', () => socket.destroy());
-    socket.once('close', () => resolve(readAnswers(Buffer.concat(chunks))));
-  });
+  const chunks: Buffer[] = [];
+  const socket = connect({ host: hostname, port: Number(port) }, () => socket.write(bytes));
+  socket.setTimeout(idleMs, () => socket.destroy());
+  socket.on('data', (chunk) => chunks.push(chunk));
+  // A server that refuses a request may reset the connection; what it said before that counts.
+  socket.on('error', () => socket.destroy());
+  await new Promise((resolve) => socket.once('close', resolve));
+  return readAnswers(Buffer.concat(chunks));
 }
 
 function readAnswers(bytes: Buffer): RawAnswer[] {
