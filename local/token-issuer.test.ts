@@ -30,7 +30,6 @@ before(async () => {
     tls: certificate,
     tenantId,
     clients: [{ clientId, clientSecret, groups }],
-    tokenLifetimeSeconds: 600,
     clock: { ...systemClock, now: () => nowMs },
   });
 });
@@ -93,7 +92,7 @@ test('MSAL gets a token that verifies against the discovered keys', async () => 
     ver: '2.0',
     iat: issuedAt,
     nbf: issuedAt,
-    exp: issuedAt + 600,
+    exp: issuedAt + 3_600,
   });
 });
 
@@ -119,7 +118,7 @@ test('a plain form post gets a bearer token, and only tokens count as issued', a
   assert.equal(answer.status, 200);
   const body = (await answer.json()) as Record<string, unknown>;
   assert.equal(body.token_type, 'Bearer');
-  assert.equal(body.expires_in, 600);
+  assert.equal(body.expires_in, 3_600);
   await postForm({ grant_type: 'client_credentials' });
   assert.equal(issuer.issued(), before + 1);
 });

@@ -21,8 +21,6 @@ export interface TokenIssuerOptions {
   readonly tls: { readonly key: string; readonly cert: string };
   readonly tenantId: string;
   readonly clients: readonly TokenClient[];
-  /** 3600 by default. */
-  readonly tokenLifetimeSeconds?: number;
   readonly clock?: Clock;
 }
 
@@ -39,6 +37,7 @@ export interface RunningTokenIssuer {
   close(): Promise<void>;
 }
 
+const tokenLifetimeSeconds = 3_600;
 const requestBytesMax = 16_384;
 const scopeSuffix = '/.default';
 
@@ -60,7 +59,7 @@ interface Grant {
  * Source: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
  */
 export async function startTokenIssuer(options: TokenIssuerOptions): Promise<RunningTokenIssuer> {
-  const { tenantId, tokenLifetimeSeconds = 3600, clock = systemClock } = options;
+  const { tenantId, clock = systemClock } = options;
   let issuedCount = 0;
   const signer = new OAuth2Issuer();
   await signer.keys.generate('RS256');
@@ -75,7 +74,7 @@ export async function startTokenIssuer(options: TokenIssuerOptions): Promise<Run
     if ('status' in decision) return decision;
     const accessToken = await signer.buildToken({
       scopesOrTransform: (_header, payload) =>
-        Object.assign(payload, claimsOf(decision, tenantId, clock.now(), tokenLifetimeSeconds)),
+        Object.assign(payload, claimsOf(decision, tenantId, clock.now())),
     });
     issuedCount += 1;
     return {
@@ -173,7 +172,7 @@ function readCredentials(
 }
 
 /** Claims of an app-only access token: https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference */
-function claimsOf(grant: Grant, tenantId: string, nowMs: number, lifetimeSeconds: number) {
+function claimsOf(grant: Grant, tenantId: string, nowMs: number) {
   const { clientId, groups } = grant.client;
   const issuedAt = Math.floor(nowMs / 1000);
   return {
@@ -188,7 +187,7 @@ function claimsOf(grant: Grant, tenantId: string, nowMs: number, lifetimeSeconds
     ver: '2.0',
     iat: issuedAt,
     nbf: issuedAt,
-    exp: issuedAt + lifetimeSeconds,
+    exp: issuedAt + tokenLifetimeSeconds,
   };
 }
 

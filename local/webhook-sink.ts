@@ -41,10 +41,6 @@ const behaviourSchema = z.strictObject({
   retryAfterSeconds: z.int().min(0).optional(),
   /** How long the answer is held back. */
   latencyMs: z.int().min(0).optional(),
-  /** Never answer, but keep the connection open. */
-  stall: z.boolean().optional(),
-  /** Close the connection without an answer. */
-  drop: z.boolean().optional(),
   /** How many requests this holds for; all by default. Afterwards the path answers 200 again. */
   times: z.int().min(1).optional(),
 });
@@ -63,8 +59,6 @@ export interface WebhookSinkOptions {
    * signature made with any of a path's secrets is valid.
    */
   readonly secrets?: Readonly<Record<string, readonly string[]>>;
-  /** How many deliveries are remembered, the newest ones; 10,000 by default. */
-  readonly deliveriesMax?: number;
   readonly clock?: Clock;
 }
 
@@ -102,6 +96,8 @@ export class WebhookSinkError extends SluiceError {
 }
 
 const bodyBytesMax = 16_777_216;
+/** The newest are remembered. */
+const deliveriesMax = 10_000;
 const rememberedIdsMax = 100_000;
 /** Standard Webhooks suggests five minutes either way. */
 const timestampToleranceMs = 300_000;
@@ -117,10 +113,10 @@ const timestampToleranceMs = 300_000;
  * A request body over 16 MiB is answered 413 and not remembered.
  */
 export async function startWebhookSink(options: WebhookSinkOptions): Promise<RunningWebhookSink> {
-  const { clock = systemClock, deliveriesMax = 10_000 } = options;
+  const { clock = systemClock } = options;
   const verify = createVerifier(options.secrets ?? {}, clock);
   const behaviours = createBehaviours();
-  const log = createDeliveryLog(deliveriesMax);
+  const log = createDeliveryLog();
 
   const receive = async (request: IncomingMessage, response: ServerResponse) => {
     const receivedAtMs = clock.now();
@@ -138,11 +134,11 @@ export async function startWebhookSink(options: WebhookSinkOptions): Promise<Run
     const { method = '', headers } = request;
     const signature = verify(path, headers, body);
     const refused = signature === 'invalid' || signature === 'absent';
-    const plan = refused ? { status: 401, body: `webhook-signature: ${signature}` } : behaviours.take(path);
+    const plan = refused ? { answer: 401, body: `webhook-signature: ${signature}` } : behaviours.take(path);
     const status = await settle(plan, response, clock);
     const webhookId = headerOf(headers, 'webhook-id');
     log.add({ path, method, headers, webhookId, body, status, receivedAtMs, signature });
-    if (plan.drop) response.destroy();
+    if (plan.answer === 'drop') response.destroy();
     else if (status !== null) {
       if (plan.retryAfterSeconds !== undefined) response.setHeader('retry-after', plan.retryAfterSeconds);
       send(response, { status, body: plan.body ?? '' });
@@ -171,7 +167,10 @@ export async function startWebhookSink(options: WebhookSinkOptions): Promise<Run
 }
 
 /** How one request is answered. */
-type Plan = Omit<SinkBehaviour, 'script' | 'times'>;
+type Plan = Omit<SinkBehaviour, 'status' | 'script' | 'times'> & { readonly answer: SinkAnswer };
+
+/** How a path answers that was told nothing. */
+const usual: Plan = { answer: 200 };
 
 function createBehaviours() {
   const byPath = new Map<string, { readonly behaviour: SinkBehaviour; uses: number }>();
@@ -182,22 +181,18 @@ function createBehaviours() {
     /** How the next request to `path` is answered. */
     take: (path: string): Plan => {
       const current = byPath.get(path);
-      if (current === undefined) return {};
-      const { script = [], times = Number.POSITIVE_INFINITY, ...plan } = current.behaviour;
+      if (current === undefined) return usual;
+      const { status = 200, script = [], times = Number.POSITIVE_INFINITY, ...plan } = current.behaviour;
       const use = current.uses;
       current.uses += 1;
-      if (use >= times) return {};
-      const scripted = script[use];
-      if (scripted === 'drop') return { drop: true };
-      if (scripted === 'stall') return { stall: true };
-      return { ...plan, status: scripted ?? plan.status };
+      return use >= times ? usual : { ...plan, answer: script[use] ?? status };
     },
   };
 }
 
 type Behaviours = ReturnType<typeof createBehaviours>;
 
-function createDeliveryLog(deliveriesMax: number) {
+function createDeliveryLog() {
   let kept: Delivery[] = [];
   const succeeded = new Set<string>();
   const duplicatesByPath = new Map<string, number>();
@@ -274,14 +269,14 @@ async function waitFor(
 
 /** Waits as planned and says which status is to be answered, null for none. */
 async function settle(plan: Plan, response: ServerResponse, clock: Clock): Promise<number | null> {
-  if (plan.stall || plan.drop) return null;
+  if (typeof plan.answer === 'string') return null;
   if (plan.latencyMs !== undefined) {
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     await clock.sleep(plan.latencyMs, gone.signal).catch(() => undefined);
     if (gone.signal.aborted) return null;
   }
-  return plan.status ?? 200;
+  return plan.answer;
 }
 
 /** Source: https://github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md, "Verifying signatures". */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { type Clock, systemClock } from '../src/shared/clock.ts';
 import { createAuthenticator, type ProxyAuth } from './auth.ts';
 import { createConsume } from './consume.ts';
@@ -62,7 +63,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   server.listen(options.port, host);
   await once(server, 'listening');
 
-  const port = portOf(server);
+  const { port } = server.address() as AddressInfo;
   const router = createRouter(createRoutes({ ...options, host, port }));
   const authenticator = auth === undefined ? undefined : createAuthenticator(auth, clock);
   const closing = new AbortController();
@@ -117,12 +118,6 @@ function createRoutes(options: ProxyOptions & { host: string }): Route[] {
     createOpenApiRoute({ hasControl: faults !== undefined }),
     ...(faults === undefined ? [] : createFaultRoutes(faults)),
   ];
-}
-
-function portOf(server: Server): number {
-  const address = server.address();
-  if (typeof address === 'object' && address !== null) return address.port;
-  throw new Error('The server listens on no port.');
 }
 
 /** Keeps account of the answers not yet sent, so that closing can wait for these and for nothing else. */

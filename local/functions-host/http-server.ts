@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { readBody } from '../../proxy/request-body.ts';
 import { HostError } from './host-error.ts';
 
@@ -56,7 +57,7 @@ export async function listen(options: {
     server.listen(options.port, '127.0.0.1', resolve);
   });
   return {
-    port: portOf(server),
+    port: (server.address() as AddressInfo).port,
     close: () => server.close(),
     destroy: () => server.closeAllConnections(),
   };
@@ -106,9 +107,4 @@ export function keyOf(exchange: Exchange): string | undefined {
   const header = exchange.request.headers['x-functions-key'];
   if (typeof header === 'string') return header;
   return new URLSearchParams(exchange.query).get('code') ?? undefined;
-}
-
-function portOf(server: Server): number {
-  const address = server.address();
-  return address !== null && typeof address === 'object' ? address.port : 0;
 }

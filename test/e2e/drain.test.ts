@@ -89,11 +89,11 @@ for (const mode of modes) {
   });
 
   test(`a receiver that breaks connections or stalls loses nothing either (${mode})`, async () => {
-    cloud.sink.behave(path, { drop: true, times: 2 });
+    cloud.sink.behave(path, { script: ['drop', 'drop'] });
     append(4);
     const host = await cloud.startHost({ settings: settingsFor(mode) });
     await cloud.sink.waitFor(2, { timeoutMs: patienceMs, path });
-    cloud.sink.behave(path, { stall: true, times: 2 });
+    cloud.sink.behave(path, { script: ['stall', 'stall'] });
     await allAccepted(12);
     await host.stop();
     assertCompleteAndInOrder(4);
