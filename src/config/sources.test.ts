@@ -35,12 +35,12 @@ test('every kind of auth that can be configured can be verified with', () => {
     { kind: 'github', secrets },
     { kind: 'stripe', secrets },
     { kind: 'slack', secrets, toleranceSeconds: 60 },
-    { kind: 'standard-webhooks', secrets: ['${STANDARD}', '${PUBLIC}'] },
+    { kind: 'standardWebhooks', secrets: ['${STANDARD}', '${PUBLIC}'] },
     { kind: 'shopify', secrets },
     { kind: 'twilio', secrets, publicUrl: 'https://hooks.example/twilio' },
     { kind: 'hmac', secrets, header: 'x-signature' },
-    { kind: 'api-key', secrets },
-    { kind: 'basic', username: 'hook', secrets },
+    { kind: 'apiKey', secrets },
+    { kind: 'basic', user: 'hook', secrets },
     { kind: 'jwt', issuer: 'https://i.example', audience: 'a', keysUrl: 'https://i.example/keys' },
     { kind: 'none' },
   ]) {
@@ -64,8 +64,8 @@ test('defaults: five minutes, SHA-256 in hex over the body, the key in x-api-key
     prefix: '',
     signed: '{body}',
   });
-  const key = authOf({ kind: 'api-key', secrets });
-  assert.deepEqual(key?.kind === 'api-key' && [key.in, key.name], ['header', 'x-api-key']);
+  const key = authOf({ kind: 'apiKey', secrets });
+  assert.deepEqual(key?.kind === 'apiKey' && [key.in, key.name], ['header', 'x-api-key']);
   assert.equal(authOf(undefined), undefined);
 });
 
@@ -78,7 +78,7 @@ test('an auth that is wrong is refused with what would be right', () => {
     [{ kind: 'github', secrets: [1, 2, 3, 4, 5].map(() => '${KEY}') }, /hooks\.auth\.secrets: /],
     [{ kind: 'github', secrets: ['plain'] }, /secrets\.0: holds a secret: name a setting/],
     [{ kind: 'github', secrets: ['${GONE}'] }, /secrets\.0: the setting GONE is not set/],
-    [{ kind: 'standard-webhooks', secrets }, /secrets\.0: must be whsec_ followed by Base64, or whpk_/],
+    [{ kind: 'standardWebhooks', secrets }, /secrets\.0: must be whsec_ followed by Base64, or whpk_/],
     [{ kind: 'stripe', secrets, toleranceSeconds: 0 }, /toleranceSeconds: /],
     [{ kind: 'hmac', secrets, header: 'no header' }, /header: must be the name of an HTTP header/],
     [{ kind: 'hmac', secrets, header: 'x', signed: 'x' }, /signed: must hold \{body\} exactly once/],
@@ -94,7 +94,7 @@ test('an auth that is wrong is refused with what would be right', () => {
 });
 
 test('a setting that is missing is reported once, not also as a malformed secret', () => {
-  const message = complaint({ kind: 'standard-webhooks', secrets: ['${GONE}'] });
+  const message = complaint({ kind: 'standardWebhooks', secrets: ['${GONE}'] });
   assert.match(message, /the setting GONE is not set/);
   assert.doesNotMatch(message, /must be whsec_/);
 });

@@ -59,14 +59,14 @@ function authSchema(fields: Fields) {
         }),
         hmacSchema(fields),
         z.strictObject({
-          kind: z.literal('api-key'),
+          kind: z.literal('apiKey'),
           in: z.enum(['header', 'query']).default('header').describe('Where the key stands.'),
           name: header.default('x-api-key').describe('The name of the header or of the query parameter.'),
           secrets: secrets('The key.'),
         }),
         z.strictObject({
           kind: z.literal('basic'),
-          username: text('The user name.'),
+          user: text('The user name.'),
           secrets: secrets('The password.'),
         }),
         z.strictObject({
@@ -96,7 +96,7 @@ function standardWebhooksSchema({ secret }: Fields) {
     'must be whsec_ followed by Base64, or whpk_ followed by the Base64 of 32 bytes',
   );
   return z.strictObject({
-    kind: z.literal('standard-webhooks'),
+    kind: z.literal('standardWebhooks'),
     secrets: z.array(standard).min(1).max(secretsMax).describe('Any of these fits; several while rotating.'),
     toleranceSeconds,
   });

@@ -4,7 +4,7 @@ import { createSecretCheck } from './signature.ts';
 
 /** `sources.<name>.auth` of kind `api-key`. */
 export interface ApiKeyAuth {
-  readonly kind: 'api-key';
+  readonly kind: 'apiKey';
   /** Where the key stands. */
   readonly in: 'header' | 'query';
   readonly name: string;

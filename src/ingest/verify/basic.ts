@@ -5,14 +5,14 @@ import { createSecretCheck } from './signature.ts';
 /** `sources.<name>.auth` of kind `basic`. */
 export interface BasicAuth {
   readonly kind: 'basic';
-  readonly username: string;
+  readonly user: string;
   /** Passwords. */
   readonly secrets: readonly Secret[];
 }
 
 /** HTTP Basic (RFC 7617), user name and password in UTF-8. */
-export function basic({ username, secrets }: BasicAuth): Provider {
-  const matches = createSecretCheck(secrets.map((secret) => `${username}:${secret.reveal()}`));
+export function basic({ user, secrets }: BasicAuth): Provider {
+  const matches = createSecretCheck(secrets.map((secret) => `${user}:${secret.reveal()}`));
   return {
     verify: async (request) => {
       const [, credentials] =

@@ -169,12 +169,12 @@ test('an HMAC of one’s own is described by header, algorithm, encoding, prefix
 
 test('an API key is looked for where it is configured, and only there', async () => {
   const inHeader: SourceAuth = {
-    kind: 'api-key',
+    kind: 'apiKey',
     in: 'header',
     name: 'X-Api-Key',
     secrets: secrets('a', 'key'),
   };
-  const inQuery: SourceAuth = { kind: 'api-key', in: 'query', name: 'key', secrets: secrets('k=y') };
+  const inQuery: SourceAuth = { kind: 'apiKey', in: 'query', name: 'key', secrets: secrets('k=y') };
   assert.equal(await verdict(inHeader, requestOf({ 'x-api-key': 'key' }, '')), 'ok');
   assert.equal(
     await verdict(inHeader, requestOf({ 'x-api-key': 'keys' }, '')),
@@ -188,7 +188,7 @@ test('an API key is looked for where it is configured, and only there', async ()
 });
 
 test('Basic credentials are user name and password, a colon in the password included', async () => {
-  const auth: SourceAuth = { kind: 'basic', username: 'hook', secrets: secrets('pass:wörd') };
+  const auth: SourceAuth = { kind: 'basic', user: 'hook', secrets: secrets('pass:wörd') };
   const presenting = (text: string) =>
     requestOf({ authorization: `Basic ${Buffer.from(text).toString('base64')}` }, '');
   assert.equal(await verdict(auth, presenting('hook:pass:wörd')), 'ok');

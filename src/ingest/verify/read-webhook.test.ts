@@ -17,7 +17,7 @@ const auths: Readonly<Record<string, SourceAuth>> = {
   stripe: { kind: 'stripe', secrets, toleranceSeconds },
   slack: { kind: 'slack', secrets, toleranceSeconds },
   standard: {
-    kind: 'standard-webhooks',
+    kind: 'standardWebhooks',
     secrets: [...secrets, new Secret('whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=')],
     toleranceSeconds,
   },
@@ -32,8 +32,8 @@ const auths: Readonly<Record<string, SourceAuth>> = {
     prefix: '',
     signed: '{body}',
   },
-  key: { kind: 'api-key', in: 'header', name: 'x-api-key', secrets },
-  basic: { kind: 'basic', username: 'hook', secrets },
+  key: { kind: 'apiKey', in: 'header', name: 'x-api-key', secrets },
+  basic: { kind: 'basic', user: 'hook', secrets },
   jwt: {
     kind: 'jwt',
     issuer: 'https://issuer.example',

@@ -34,7 +34,7 @@ export function createProvider(auth: SourceAuth, send: HttpSend): Provider {
       return stripe(auth);
     case 'slack':
       return slack(auth);
-    case 'standard-webhooks':
+    case 'standardWebhooks':
       return standardWebhooks(auth);
     case 'shopify':
       return shopify(auth);
@@ -42,7 +42,7 @@ export function createProvider(auth: SourceAuth, send: HttpSend): Provider {
       return twilio(auth);
     case 'hmac':
       return hmac(auth);
-    case 'api-key':
+    case 'apiKey':
       return apiKey(auth);
     case 'basic':
       return basic(auth);

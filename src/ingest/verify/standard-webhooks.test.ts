@@ -35,7 +35,7 @@ async function verdict(sent: Sent): Promise<string> {
     [`${family}-signature`]: sent.signature ?? v1,
   };
   const { verify } = standardWebhooks({
-    kind: 'standard-webhooks',
+    kind: 'standardWebhooks',
     toleranceSeconds: 300,
     secrets: (sent.secrets ?? [secret]).map((text) => new Secret(text)),
   });

@@ -6,7 +6,7 @@ import { createHmacCheck, isWithinWindow, signaturesMax } from './signature.ts';
 
 /** Each secret is a shared one, `whsec_` and Base64, or a public key, `whpk_` and the Base64 of 32 bytes. */
 export interface StandardWebhooksAuth {
-  readonly kind: 'standard-webhooks';
+  readonly kind: 'standardWebhooks';
   readonly toleranceSeconds: number;
   readonly secrets: readonly Secret[];
 }

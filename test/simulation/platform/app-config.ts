@@ -69,7 +69,7 @@ function fileOf(plan: Plan, { drain, subscriptions }: Configuration): object {
         type: 'hook',
         idempotencySeconds: recognisedSeconds,
         auth: {
-          kind: 'standard-webhooks',
+          kind: 'standardWebhooks',
           secrets: ['${SIGNING_SECRET}'],
           toleranceSeconds: signedSecondsMax,
         },
