@@ -24,7 +24,7 @@ interface Stores extends InWitness {
   /** How many batches of the outbox hold an event. */
   readonly queued: Map<string, number>;
   /** Events that are dead letters. */
-  readonly buried: Set<string>;
+  readonly deadLettered: Set<string>;
   /** The instance to which each owner of a topic's lease belongs. */
   readonly owners: Map<string, string>;
   /** Who has let each batch of the outbox wait. */
@@ -122,7 +122,7 @@ export function watchIn(witness: InWitness): void {
   const stores: Stores = {
     ...witness,
     queued: new Map(),
-    buried: new Set(),
+    deadLettered: new Set(),
     owners: new Map(),
     waits: new Map(),
   };
@@ -170,11 +170,11 @@ export function restlessIn({ world, work, tables }: InWitness): string | undefin
 export function checkIn(witness: InWitness): void {
   const { world, log, tables, work } = witness;
   const { plan } = world;
-  const buried = buriedIn(tables);
+  const deadLettered = deadLetteredIn(tables);
   const calm = [...world.struck.keys()].every((fault) => harmless.has(fault));
   for (const event of work.events) {
     const records = log.of(event.name);
-    if (event.acknowledgedMs !== undefined && records.length === 0 && !buried.has(event.name)) {
+    if (event.acknowledgedMs !== undefined && records.length === 0 && !deadLettered.has(event.name)) {
       world.violated(
         'no acknowledged event is lost',
         `${event.name} is neither in the log nor a dead letter`,
@@ -189,7 +189,7 @@ export function checkIn(witness: InWitness): void {
       world.violated('duplicates have a reason', `${event.name} is in the log ${records.length} times`);
     }
   }
-  if (plan.ingest.ordering === 'strict') checkOrder(witness, buried);
+  if (plan.ingest.ordering === 'strict') checkOrder(witness, deadLettered);
 }
 
 /** What an answer says must be true when it comes, and none is left without what the contract asks of it. */
@@ -214,7 +214,7 @@ function checkAnswer(stores: Stores, events: readonly SentEvent[], { status, hea
 
 /** An event must be where the answer says that it is, at the time when it says so. */
 function checkSaid(stores: Stores, event: SentEvent, said: SaidOfEvent | undefined): void {
-  const { world, log, queued, buried } = stores;
+  const { world, log, queued, deadLettered } = stores;
   const { name } = event;
   if (said?.id !== event.id || said.topic !== event.topic) {
     world.violated('every event has an outcome', `${name} is answered by ${JSON.stringify(said)}`);
@@ -227,8 +227,8 @@ function checkSaid(stores: Stores, event: SentEvent, said: SaidOfEvent | undefin
       offset === undefined
         ? records.length > 0 && world.plan.proxy.produceAnswer === 'text'
         : records.some((record) => record.partition === partition && record.offset === offset),
-    queued: () => (queued.get(name) ?? 0) > 0 || records.length > 0 || buried.has(name),
-    'dead-lettered': () => buried.has(name),
+    queued: () => (queued.get(name) ?? 0) > 0 || records.length > 0 || deadLettered.has(name),
+    'dead-lettered': () => deadLettered.has(name),
   };
   if (!isThere[outcome]?.()) {
     world.violated('no acknowledged event is lost', `${name} is not where the answer says: ${outcome}`);
@@ -239,18 +239,18 @@ function checkSaid(stores: Stores, event: SentEvent, said: SaidOfEvent | undefin
 }
 
 /** Whether an event is in the log, in the outbox or a dead letter. */
-function isKept({ log, queued, buried }: Stores, { name }: SentEvent): boolean {
-  return log.of(name).length > 0 || (queued.get(name) ?? 0) > 0 || buried.has(name);
+function isKept({ log, queued, deadLettered }: Stores, { name }: SentEvent): boolean {
+  return log.of(name).length > 0 || (queued.get(name) ?? 0) > 0 || deadLettered.has(name);
 }
 
 /** What leaves the outbox must be settled by then, and what stays there waits for its time. */
 function sawBatch(stores: Stores, { before, after, writer }: TableWrite): void {
-  const { world, log, tables, queued, buried } = stores;
+  const { world, log, tables, queued, deadLettered } = stores;
   const left = namesOf(before);
   for (const name of left) queued.set(name, (queued.get(name) ?? 0) - 1);
   for (const name of namesOf(after)) queued.set(name, (queued.get(name) ?? 0) + 1);
   const lost = left.find(
-    (name) => (queued.get(name) ?? 0) === 0 && log.of(name).length === 0 && !buried.has(name),
+    (name) => (queued.get(name) ?? 0) === 0 && log.of(name).length === 0 && !deadLettered.has(name),
   );
   if (lost) world.violated('no queued event is lost', `${lost} left the outbox (${writer.name})`);
   if (after && tables.row('outbox', ':topics', after.partitionKey) === undefined) {
@@ -307,7 +307,7 @@ function sawReceipt(stores: Stores, { after }: TableWrite): void {
 }
 
 /** A dead letter of the way in tells why, and holds the whole record. */
-function sawLetter({ world, log, tables, buried, work }: Stores, { before, after }: TableWrite): void {
+function sawLetter({ world, log, tables, deadLettered, work }: Stores, { before, after }: TableWrite): void {
   if (after === undefined || !isOfWayIn.test(after.partitionKey)) return;
   if (before !== undefined) {
     checkRedriven(world, log, tables, after);
@@ -319,7 +319,7 @@ function sawLetter({ world, log, tables, buried, work }: Stores, { before, after
   if (!isWhole) world.violated('dead letters are whole', `${after.partitionKey} ${after.rowKey}`);
   else if (!isHopeless(event) && !(reason.code === 'kafka-rest.not-found' && isMissed(world, log, event))) {
     world.violated('nothing good is given up', `${event.name} is a dead letter`);
-  } else buried.add(event.name);
+  } else deadLettered.add(event.name);
 }
 
 /** A letter is done with only when its event is in the log. */
@@ -352,7 +352,7 @@ function letterOf(tables: TablesModel, row: Entity) {
 }
 
 /** The events that are dead letters of the way in. */
-function buriedIn(tables: TablesModel): ReadonlySet<string> {
+function deadLetteredIn(tables: TablesModel): ReadonlySet<string> {
   const rows = tables.rows('deadletters').filter(({ partitionKey }) => isOfWayIn.test(partitionKey));
   return new Set(rows.map((row) => eventOf(letterOf(tables, row).record.value) ?? ''));
 }
@@ -401,13 +401,13 @@ export function textOf(entity: Entity | undefined): string {
  * clocks of instances agree; so does the later one of a request that was taken at once. A request that failed may
  * have been kept in part.
  */
-function checkOrder({ world, log, work }: InWitness, buried: ReadonlySet<string>): void {
+function checkOrder({ world, log, work }: InWitness, deadLettered: ReadonlySet<string>): void {
   const lanes = new Map<string, { event: SentEvent; first: LoggedRecord; acknowledgedMs: number }[]>();
   for (const event of work.events) {
     const first = log.of(event.name)[0];
     const { acknowledgedMs, sentMs, request, sendings, repeats, doubles } = event;
     // What was given up and then sent again comes when it comes.
-    if (first === undefined || acknowledgedMs === undefined || buried.has(event.name)) continue;
+    if (first === undefined || acknowledgedMs === undefined || deadLettered.has(event.name)) continue;
     const name = `${event.topic} ${event.key}`;
     const lane = lanes.get(name) ?? [];
     lanes.set(name, lane);
