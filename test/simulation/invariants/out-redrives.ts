@@ -53,7 +53,7 @@ export function watchRedrives(
     if (!names.includes(after.partitionKey)) return;
     const nowMs = writer.clock.now();
     const isTaken = Number(after.claimedUntil) > nowMs;
-    const isOthers = isTaken && Number(before.claimedUntil ?? 0) > nowMs;
+    const isOthers = isTaken && Number(before.claimedUntil) > nowMs;
     if (!isOpen(before) || isOthers) {
       world.violated('a letter is moved on by one at a time', `${after.rowKey} by ${writer.name}`);
     }
@@ -92,7 +92,7 @@ function checkSettled(world: World, { before, after, writer }: TableWrite, { sen
   if (after?.state === 'redriven' && !taken) {
     world.violated('redriven means delivered', `${name} by ${writer.name}`);
   }
-  if (sent > 0 && Number(after?.laterCount) <= Number(before?.laterCount ?? 0)) {
+  if (sent > 0 && Number(after?.laterCount) <= Number(before?.laterCount)) {
     world.violated('letters keep their attempts', `${name} was sent ${sent} times`);
   }
 }
@@ -114,7 +114,6 @@ function checkPace(
   if (left < 0) world.violated('limits are kept', `${name} redrives faster than ${ratePerSecond} a second`);
 }
 
-/** A letter of which nobody has said anything yet is open. */
-function isOpen({ state = 'open' }: Entity): boolean {
+function isOpen({ state }: Entity): boolean {
   return state === 'open';
 }

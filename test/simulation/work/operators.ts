@@ -153,8 +153,8 @@ function startRedrives(world: World, { tables, act, chance }: OperatorsTools, st
   const heldBy = (operator: string, origin: string) =>
     tables
       .rows('deadletters', origin)
-      .filter(({ settledBy = '' }) => String(settledBy).endsWith(`-${operator}`))
-      .filter(({ claimedUntil = 0 }) => Number(claimedUntil) > world.nowMs())
+      .filter(({ settledBy }) => String(settledBy).endsWith(`-${operator}`))
+      .filter(({ claimedUntil }) => Number(claimedUntil) > world.nowMs())
       .map(({ rowKey }) => rowKey);
 
   /** Handles letters by whoever is free. What operators are told of letters is so, and they let go of all they took. */
