@@ -1,3 +1,5 @@
+import { createSecretKey } from 'node:crypto';
+
 /** Every secret of a world that is not named below begins so, and nothing else holds it: no base64 does. */
 const mark = 'hush-';
 const signingText = 'MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
@@ -7,7 +9,7 @@ export const client = { id: 'bridge', secret: `${mark}client` };
 /** How that client proves itself (RFC 6749, section 2.3.1). */
 export const clientPair = Buffer.from(`${client.id}:${client.secret}`).toString('base64');
 /** The key by which webhooks are signed, both ways, and how an operator writes it. */
-export const signingKey = Buffer.from(signingText, 'base64');
+export const signingKey = createSecretKey(Buffer.from(signingText, 'base64'));
 export const signingSecret = `whsec_${signingText}`;
 
 /** A token by which an instance proves itself to the proxy. */
