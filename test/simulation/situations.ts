@@ -182,7 +182,7 @@ const situationsIn: readonly Situation[] = [
     instances: 3,
     skewMs: 3_000,
     proxy: { ...plan.proxy, slowMsMax: 8_000 },
-    subscriptions: oneOf(plan).map((subscription) => ({ ...subscription, answersAfterMs: 0 })),
+    subscriptions: plan.subscriptions.map((subscription) => ({ ...subscription, answersAfterMs: 0 })),
     ingest: {
       ...plan.ingest,
       ordering: 'strict',
