@@ -310,7 +310,7 @@ const situationsOfOperators: readonly Situation[] = [
         'operators redrive at once': 0.5,
         'operator discards': 0.5,
         'endpoint answers 4xx': 0.5,
-        'event is large': 0.02,
+        'event is large': 0.05,
       },
       chance.happens(0.5) ? ofTables : [],
     ),

@@ -269,7 +269,7 @@ export function startWork(world: World, host: Host): Work {
           world.after(pauseMs, goOn);
         }
       };
-      for (const event of batch) event.sendings += 1;
+      for (const event of new Set(batch)) event.sendings += 1;
       world.note(producer, () => `sends ${batch.map(({ name, key }) => `${name} (key ${key})`).join(' ')}`);
       world.after(patienceMs, () => settle('late'));
       request(batch, settle);
