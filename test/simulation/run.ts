@@ -53,7 +53,15 @@ export async function run(plan: Plan, tell?: (line: string) => void): Promise<Ru
   const onUnheard = (error: unknown) => unheard.push(error);
   process.on('unhandledRejection', onUnheard);
   const reached = await withoutMachine(world.nowMs, async () => {
-    done = await live(world, log);
+    try {
+      done = await live(world, log);
+    } catch (error) {
+      // Where rows cannot be read, the witness cannot either.
+      world.violated(
+        'what is kept can be read',
+        error instanceof Error ? (error.stack ?? '') : String(error),
+      );
+    }
   });
   // Node tells of rejections that nobody heard once nothing else is to be done.
   await new Promise((resolve) => setImmediate(resolve));
