@@ -197,6 +197,10 @@ export class Gate {
 
   #mayAttempt(): boolean {
     if (this.shared.changing || this.endpoint.state !== 'active') return false;
+    return this.#hasRoom();
+  }
+
+  #hasRoom(): boolean {
     const { allowedPerSecond, limits } = this.#options;
     return this.#inFlight < (allowedPerSecond() === 'unknown' ? 1 : limits.connectionsMax);
   }
@@ -247,7 +251,8 @@ export class Gate {
   }
 
   #letProberIn(): void {
-    if (this.#probeIsOut || this.#waiters.length === 0) return;
+    // What began before the endpoint broke may still be under way.
+    if (this.#probeIsOut || this.#waiters.length === 0 || !this.#hasRoom()) return;
     const index = this.#waiters.findIndex(({ visitor }) => visitor === this.#prober);
     const [waiter] = index === -1 ? [] : this.#waiters.splice(index, 1);
     if (waiter === undefined) {

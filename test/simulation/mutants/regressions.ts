@@ -66,6 +66,15 @@ export const regressions: readonly Regression[] = [
     },
     seed: 1365,
   },
+  {
+    mutant: {
+      name: 'probe begins while no connection is free',
+      file: 'src/drain/gate.ts',
+      text: ' || !this.#hasRoom()) return;',
+      by: ') return;',
+    },
+    seed: 8716,
+  },
 ];
 
 function known(name: string): Mutant {

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createManualClock } from '../../test/support/manual-clock.ts';
+import { createMemoryCheckpointStore } from '../storage/memory/checkpoint-store.ts';
+import { activeEndpoint, breakEndpoint } from './endpoint-state.ts';
+import { Gate } from './gate.ts';
+
+test('a probe waits for room while what began before the endpoint broke is still under way', async () => {
+  const clock = createManualClock(0);
+  const checkpoints = createMemoryCheckpointStore();
+  const breaker = { failureRatio: 0.5, attemptsMin: 2, openMs: 1_000, openMsMax: 1_000 };
+  const gate = new Gate({
+    subscription: 'audit',
+    limits: { connectionsMax: 1, breaker },
+    allowedPerSecond: () => undefined,
+    attemptMs: 5_000,
+    checkpoints,
+    clock,
+  });
+  const [slow, prober] = [{}, {}];
+  assert.ok(await gate.admit(slow));
+  assert.equal(await gate.enter(slow), 'attempt');
+
+  const broken = breakEndpoint(activeEndpoint('audit', 0), { why: 'failed', nowMs: 0, probeAtMs: 0 });
+  await checkpoints.createEndpoint(broken);
+  assert.ok(await gate.admit(prober, true));
+  const began: string[] = [];
+  const entered = Promise.resolve(gate.enter(prober)).then((admission) => began.push(admission));
+  await clock.advance(1_000);
+  assert.deepEqual(began, [], 'the only connection is in use');
+
+  await gate.leave('attempt', { kind: 'done' });
+  await entered;
+  assert.deepEqual(began, ['probe']);
+});
