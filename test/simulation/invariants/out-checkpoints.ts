@@ -39,7 +39,14 @@ export function sawCheckpoint(
     watch.isAhead = false;
   }
   if (last === undefined) {
-    beginWatch(witness, watch, next.nextOffset);
+    // An operator who seeks begins a partition where they ask to.
+    const isLate = beginWatch(witness, watch, next.nextOffset);
+    if (isLate && !writer.name.startsWith(operatorName)) {
+      witness.world.violated(
+        'an added partition is read from its beginning',
+        `${nameOf(watch)} begins at ${next.nextOffset}`,
+      );
+    }
     return;
   }
   if (writer.name.startsWith(operatorName)) {
@@ -76,8 +83,12 @@ function checkFinished(witness: OutWitness, watch: Watch, last: Standing | undef
   }
 }
 
-/** Metadata may still have shown the topic before this one; of one that is away, the next is begun. */
-function beginWatch(witness: OutWitness, watch: Watch, nextOffset: number): void {
+/**
+ * Metadata may still have shown the topic before this one; of one that is away, the next is begun.
+ *
+ * @returns whether it is a partition that joined later, and is not begun at its first record.
+ */
+function beginWatch(witness: OutWitness, watch: Watch, nextOffset: number): boolean {
   const { world, log, watches } = witness;
   const { generation = 0, partitions = [], deletedMs } = log.newest(watch.topic) ?? {};
   const isOld = generation > 0 && nextOffset > (partitions[watch.partition]?.latest ?? 0);
@@ -94,12 +105,7 @@ function beginWatch(witness: OutWitness, watch: Watch, nextOffset: number): void
   const isLater =
     others.some(({ begunMs }) => begunMs < (added?.atMs ?? 0)) &&
     others.every(({ partition }) => partition < watch.partition);
-  if (isLater && nextOffset > earliest) {
-    world.violated(
-      'an added partition is read from its beginning',
-      `${nameOf(watch)} begins at ${nextOffset}`,
-    );
-  }
+  return isLater && nextOffset > earliest;
 }
 
 /** Whether a checkpoint says for the first time that the topic was made anew. */

@@ -153,7 +153,9 @@ export function sawRecord(witness: OutWitness, watch: Watch, place: Place, arriv
   if (!watch.taken.has(offset)) checkOrder(witness, watch, record);
   watch.taken.add(offset);
   watch.owed.delete(offset);
-  const heard = arrival.heard && arrival.caller.alive && !arrival.caller.frozen;
+  // What an operator redrives no checkpoint knows of: a seek before it has it delivered once more.
+  const isWalk = !arrival.caller.name.startsWith(operatorName);
+  const heard = isWalk && arrival.heard && arrival.caller.alive && !arrival.caller.frozen;
   if (heard && !watch.twice.delete(offset)) {
     watch.heard.add(offset);
     watch.heardIn.set(offset, watch.standing?.epoch ?? 0);

@@ -39,12 +39,18 @@ export function watchRedrives(
   function letterOf({ subscription, request, caller }: Sent): Entity | undefined {
     const [place] = placesOf(request);
     const key = `${place?.topic}:${place?.partition}:${String(place?.offset).padStart(19, '0')}`;
-    return tables
-      .rows('deadletters', subscription)
-      .find(
-        (row) =>
-          row.rowKey.split('~')[0] === key && isOpen(row) && Number(row.claimedUntil) > caller.clock.now(),
-      );
+    return (
+      tables
+        .rows('deadletters', subscription)
+        .filter(
+          (row) =>
+            row.rowKey.split('~')[0] === key && isOpen(row) && Number(row.claimedUntil) > caller.clock.now(),
+        )
+        .filter(({ settledBy }) => String(settledBy).endsWith(`-${caller.name}`))
+        // A claim to a letter of the topic before this one may have been left behind.
+        .sort((one, two) => Number(one.claimedUntil) - Number(two.claimedUntil))
+        .at(-1)
+    );
   }
 
   tables.onWrite((write) => {

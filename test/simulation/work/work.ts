@@ -239,7 +239,8 @@ export function startWork(world: World, host: Host): Work {
       }
       for (const event of batch) book.add(event);
       if (source === sources.orders) past.push(...batch);
-      if (first !== undefined && size > 1 && plan.ingest.reusesIds && habits.happens(twiceShare)) {
+      const fitsTwice = first !== undefined && requestPadding + first.padding <= requestPaddingMax;
+      if (fitsTwice && size > 1 && plan.ingest.reusesIds && habits.happens(twiceShare)) {
         first.doubles += 1;
         batch.push(first);
       }
