@@ -35,7 +35,7 @@ test('a command line that cannot be followed is told what would be right', () =>
     [[], /npm run bench -- ingest, or npm run bench -- drain/],
     [['outbox'], /npm run bench -- ingest/],
     [['ingest', '--fast'], /--fast/],
-    [['ingest', '--connections', '64,many'], /integers from 1 to 1024, not "many"/],
+    [['ingest', '--connections', '64,many'], /--connections must be an integer from 1 to 1024, not "many"/],
     [['ingest', '--memory', '--events', '5'], /integers from 1000/],
     [['ingest', '--events', '5000'], /add --memory/],
     [['ingest', '--memory', '--json'], /--memory goes with/],
@@ -44,5 +44,5 @@ test('a command line that cannot be followed is told what would be right', () =>
     [['drain', '--ordering', 'any'], /of key, none, partition, not "any"/],
     [['drain', '--memory', '--ordering', 'key'], /--memory goes with --records/],
   ];
-  for (const [args, message] of cases) assert.throws(() => readFlags(args), { code: 'bench.flags', message });
+  for (const [args, message] of cases) assert.throws(() => readFlags(args), { code: 'flags.wrong', message });
 });

@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util';
-import { SluiceError } from '../../src/shared/error.ts';
+import { integerOf, parseFlags, wrongFlags } from '../support/flags.ts';
 import { casesOf, type DrainPlan, orderings } from './drain/cases.ts';
 import type { IngestPlan } from './ingest/compare.ts';
 
@@ -79,23 +78,23 @@ const countDefault = '1000000';
 
 /** Reads the command line. @throws {SluiceError} saying what would be right. */
 export function readFlags(args: readonly string[]): BenchFlags {
-  const { values, positionals } = parse(args);
+  const { values, positionals } = parseFlags(args, options);
   const { help, json, check, quick, memory, events, records, connections, ordering } = values;
   const [bench] = positionals;
   if (!help && (positionals.length !== 1 || (bench !== 'ingest' && bench !== 'drain'))) {
-    throw wrong('say what to measure: npm run bench -- ingest, or npm run bench -- drain');
+    throw wrongFlags('say what to measure: npm run bench -- ingest, or npm run bench -- drain');
   }
   if (bench === 'drain' ? (connections ?? events) : (ordering ?? records)) {
-    throw wrong('--connections and --events go with ingest, --ordering and --records with drain');
+    throw wrongFlags('--connections and --events go with ingest, --ordering and --records with drain');
   }
   const [count, name, max] =
     bench === 'drain' ? [records, '--records', recordsMax] : [events, '--events', countMax];
   if (memory && (json || quick || (connections ?? ordering) !== undefined)) {
-    throw wrong(`--memory goes with ${name} and --check only`);
+    throw wrongFlags(`--memory goes with ${name} and --check only`);
   }
   if (count !== undefined && !memory)
-    throw wrong(`${name} says how many go through for --memory: add --memory`);
-  const memoryCount = memory ? readInteger(name, count ?? countDefault, countMin, max) : undefined;
+    throw wrongFlags(`${name} says how many go through for --memory: add --memory`);
+  const memoryCount = memory ? integerOf(name, count ?? countDefault, { min: countMin, max }) : undefined;
   const common = { help, json, check, memoryCount };
   return bench === 'drain'
     ? { ...common, bench, plan: drainPlanOf(quick, ordering) }
@@ -105,7 +104,7 @@ export function readFlags(args: readonly string[]): BenchFlags {
 function ingestPlanOf(quick: boolean, connections: string | undefined): IngestPlan {
   const plan = quick ? quickIngestPlan : ingestPlan;
   if (connections === undefined) return plan;
-  const read = (text: string) => readInteger('--connections', text, 1, connectionsMax);
+  const read = (text: string) => integerOf('--connections', text, { min: 1, max: connectionsMax });
   return { ...plan, connections: connections.split(',').map(read) };
 }
 
@@ -113,39 +112,19 @@ function drainPlanOf(quick: boolean, ordering: string | undefined): DrainPlan {
   const plan = quick ? quickDrainPlan : drainPlan;
   if (ordering === undefined) return plan;
   const unknown = ordering.split(',').find((name) => !orderings.some((known) => known === name));
-  if (unknown !== undefined) throw wrong(`--ordering must be of ${orderings.join(', ')}, not "${unknown}"`);
+  if (unknown !== undefined)
+    throw wrongFlags(`--ordering must be of ${orderings.join(', ')}, not "${unknown}"`);
   return { ...plan, cases: casesOf(orderings.filter((known) => ordering.split(',').includes(known))) };
 }
 
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        json: { type: 'boolean', default: false },
-        quick: { type: 'boolean', default: false },
-        check: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-        memory: { type: 'boolean', default: false },
-        connections: { type: 'string' },
-        events: { type: 'string' },
-        ordering: { type: 'string' },
-        records: { type: 'string' },
-      },
-    });
-  } catch (error) {
-    const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
-    throw wrong(line);
-  }
-}
-
-function readInteger(flag: string, text: string, min: number, max: number): number {
-  const value = /^\d{1,10}$/.test(text) ? Number(text) : -1;
-  if (value >= min && value <= max) return value;
-  throw wrong(`${flag} must be integers from ${min} to ${max}, not "${text}"`);
-}
-
-function wrong(message: string): SluiceError {
-  return new SluiceError({ code: 'bench.flags', message: `${message}; see --help`, retryable: false });
-}
+const options = {
+  json: { type: 'boolean', default: false },
+  quick: { type: 'boolean', default: false },
+  check: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+  memory: { type: 'boolean', default: false },
+  connections: { type: 'string' },
+  events: { type: 'string' },
+  ordering: { type: 'string' },
+  records: { type: 'string' },
+} as const;

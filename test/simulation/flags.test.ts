@@ -33,6 +33,6 @@ const refused: readonly (readonly [readonly string[], RegExp])[] = [
 ];
 for (const [args, message] of refused) {
   test(`a command line that could only mislead is refused: ${args.join(' ')}`, () => {
-    assert.throws(() => readFlags(args), { code: 'simulate.flags', message });
+    assert.throws(() => readFlags(args), { code: 'flags.wrong', message });
   });
 }

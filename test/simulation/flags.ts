@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util';
-import { SluiceError } from '../../src/shared/error.ts';
+import { integerOf, parseFlags, wrongFlags } from '../support/flags.ts';
 
 /** What `--help` prints. */
 export const usage = `Lives seeded worlds in which everything fails, and looks for broken promises.
@@ -56,68 +55,50 @@ const workersMax = 256;
 
 /** Reads the command line. @throws {SluiceError} saying what would be right. */
 export function readFlags(args: readonly string[]): SimulateFlags {
-  const { values, positionals } = parse(args);
+  const { values, positionals } = parseFlags(args, options);
   const { help, json, seed, seeds, from, failures, workers, minutes, mutants } = values;
   const ofMany = seeds ?? from ?? failures ?? workers;
   if (positionals.length > 0 && !mutants) {
-    throw wrong(`"${positionals[0]}" could only be the name of a mutant: add --mutants, or leave it out`);
+    throw wrongFlags(
+      `"${positionals[0]}" could only be the name of a mutant: add --mutants, or leave it out`,
+    );
   }
   if (mutants && (seed ?? ofMany ?? minutes) !== undefined) {
-    throw wrong('--mutants runs the same seeds for each: leave out the flags about seeds and minutes');
+    throw wrongFlags('--mutants runs the same seeds for each: leave out the flags about seeds and minutes');
   }
   if (seed !== undefined && ofMany !== undefined) {
-    throw wrong('--seed lives one world: leave out --seeds, --from, --failures and --workers');
+    throw wrongFlags('--seed lives one world: leave out --seeds, --from, --failures and --workers');
   }
   const common = {
     help,
     json,
     showsProgress: !values['no-progress'],
     shrinks: !values['no-shrink'],
-    minutes: minutes === undefined ? undefined : readInteger('--minutes', minutes, 1, minutesMax),
+    minutes: minutes === undefined ? undefined : integerOf('--minutes', minutes, { min: 1, max: minutesMax }),
   };
   if (mutants) return { ...common, kind: 'mutants', names: positionals };
-  if (seed !== undefined) return { ...common, kind: 'seed', seed: readInteger('--seed', seed, 0, seedMax) };
+  if (seed !== undefined)
+    return { ...common, kind: 'seed', seed: integerOf('--seed', seed, { min: 0, max: seedMax }) };
   return {
     ...common,
     kind: 'seeds',
-    from: readInteger('--from', from ?? '1', 0, seedMax),
-    count: readInteger('--seeds', seeds ?? '2000', 1, seedMax),
-    failuresMax: readInteger('--failures', failures ?? '10', 1, seedMax),
-    workers: workers === undefined ? undefined : readInteger('--workers', workers, 1, workersMax),
+    from: integerOf('--from', from ?? '1', { min: 0, max: seedMax }),
+    count: integerOf('--seeds', seeds ?? '2000', { min: 1, max: seedMax }),
+    failuresMax: integerOf('--failures', failures ?? '10', { min: 1, max: seedMax }),
+    workers: workers === undefined ? undefined : integerOf('--workers', workers, { min: 1, max: workersMax }),
   };
 }
 
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        seeds: { type: 'string' },
-        from: { type: 'string' },
-        seed: { type: 'string' },
-        minutes: { type: 'string' },
-        workers: { type: 'string' },
-        failures: { type: 'string' },
-        json: { type: 'boolean', default: false },
-        mutants: { type: 'boolean', default: false },
-        'no-shrink': { type: 'boolean', default: false },
-        'no-progress': { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    });
-  } catch (error) {
-    const [line = ''] = (error instanceof Error ? error.message : String(error)).split('. ');
-    throw wrong(line);
-  }
-}
-
-function readInteger(flag: string, text: string, min: number, max: number): number {
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : -1;
-  if (value >= min && value <= max) return value;
-  throw wrong(`${flag} must be an integer from ${min} to ${max}, not "${text}"`);
-}
-
-function wrong(message: string): SluiceError {
-  return new SluiceError({ code: 'simulate.flags', message: `${message}; see --help`, retryable: false });
-}
+const options = {
+  seeds: { type: 'string' },
+  from: { type: 'string' },
+  seed: { type: 'string' },
+  minutes: { type: 'string' },
+  workers: { type: 'string' },
+  failures: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  mutants: { type: 'boolean', default: false },
+  'no-shrink': { type: 'boolean', default: false },
+  'no-progress': { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const;
