@@ -102,7 +102,7 @@ async function produceLetter({ produceAgain }: OperateOptions, letter: DeadLette
 
 /** What is said of a letter that was not kept hold of until its end; `came` is what came of it here. */
 export function overtaken(key: string, came: string): LetterOutcome {
-  const error = `this took longer than ${claimMs / 60_000} minutes, and somebody else has taken it on; here it was ${came}`;
+  const error = `somebody else has taken it on meanwhile; here it was ${came}`;
   return { key, outcome: 'busy', error };
 }
 

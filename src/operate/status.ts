@@ -131,8 +131,8 @@ async function readSubscription(
       partitions.push(await viewPartition(options, seen, noting));
     });
   }
-  const rank = ({ topic, partition }: PartitionStatus) => shown.indexOf(topic) * 1e6 + partition;
-  partitions.sort((one, two) => rank(one) - rank(two));
+  const rank = ({ topic }: PartitionStatus) => shown.indexOf(topic);
+  partitions.sort((one, two) => rank(one) - rank(two) || one.partition - two.partition);
   return {
     name,
     endpoint: viewEndpoint(endpoint?.endpoint),

@@ -36,7 +36,7 @@ test('a command line that cannot be followed is told what would be right', () =>
     [['outbox'], /npm run bench -- ingest/],
     [['ingest', '--fast'], /--fast/],
     [['ingest', '--connections', '64,many'], /--connections must be an integer from 1 to 1024, not "many"/],
-    [['ingest', '--memory', '--events', '5'], /integers from 1000/],
+    [['ingest', '--memory', '--events', '5'], /--events must be an integer from 1000 to/],
     [['ingest', '--events', '5000'], /add --memory/],
     [['ingest', '--memory', '--json'], /--memory goes with/],
     [['ingest', '--ordering', 'key'], /--ordering and --records with drain/],
