@@ -29,7 +29,7 @@ function checkReceipt(
     world.violated('receipts last', `${writer.name} removes that of ${before.id} too early`);
   }
   if (after === undefined) return;
-  const windowMs = windowsMs[after.partitionKey] ?? Number.NaN;
+  const windowMs = windowsMs[after.partitionKey] ?? 0;
   const lastsMs = Number(after.expires) - writer.clock.now();
   // Its clock may have been set back since.
   const isTooLong = Number(after.expires) > writer.latestMs + windowMs;

@@ -27,9 +27,6 @@ interface StoredLetter {
   readonly attempts: readonly { readonly status: number | null }[];
 }
 
-/** What a receiver reads in a request for one record: an event, or the data alone. */
-type Content = Readonly<Record<string, unknown>> | unknown;
-
 /** Retries come no later than their delay, or than the longest that receivers here ask for. */
 const retryAfterMsMax = 20_000;
 /** Attempts that are remembered of a record. */
@@ -188,7 +185,7 @@ function isOfLog({ log }: OutWitness, watch: Watch, stored: StoredRecord): boole
 }
 
 /** What a request carries, in its order, each as {@link contentOf} has it. */
-function carriedBy({ headers, body = '' }: HttpRequest, form: SubscriptionPlan['form']): readonly Content[] {
+function carriedBy({ headers, body = '' }: HttpRequest, form: SubscriptionPlan['form']): readonly unknown[] {
   const text = typeof body === 'string' ? body : Buffer.from(body).toString('utf8');
   const content = jsonOf(text);
   if (form === 'raw' || form === 'structured') return [content];
@@ -199,7 +196,7 @@ function carriedBy({ headers, body = '' }: HttpRequest, form: SubscriptionPlan['
 }
 
 /** What a receiver is to read of a record: the event, or the value where the form is one without events. */
-function contentOf(record: LoggedRecord, { form, transforms }: SubscriptionPlan): Content {
+function contentOf(record: LoggedRecord, { form, transforms }: SubscriptionPlan): unknown {
   const value = jsonOf(record.value ?? '');
   const event = isEvent(value) ? value : wrapped(record, value);
   if (form === 'raw') return transforms ? event.data : value;
