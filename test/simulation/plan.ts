@@ -4,7 +4,7 @@ import { type ProofPlan, planProofs } from './outside/proofs.ts';
 import type { ProxyManner } from './outside/proxy.ts';
 import { topics } from './outside/topics.ts';
 import { batchRecordsMaxAnew } from './platform/configurations.ts';
-import { inSituation } from './situations.ts';
+import { inSituation } from './situations/situations.ts';
 import { planSubscriptions, type SubscriptionPlan } from './subscriptions.ts';
 import { createChance } from './world/chance.ts';
 import { type Fault, faultRatesMax, faults } from './world/faults.ts';
