@@ -68,12 +68,12 @@ export interface OutboxPlan {
 
 /** How the way in is configured and used, unless a situation says otherwise. */
 const usualIngest = {
-  batchBytesMax: 1_048_576,
+  batchBytesMax: 65_536,
   outbox: { enabled: true, budgetMs: 60_000, leaseMs: 60_000 },
   recognisedSeconds: 3_600,
   reusesIds: false,
   // In one entity, in several chunks of one, in more than the outbox takes.
-  paddings: [66_000, 140_000, 460_000, 460_000, 905_000, 905_000],
+  paddings: [4_100, 8_800, 28_800, 28_800, 56_500, 56_500],
   otherForms: false,
 };
 

@@ -43,6 +43,8 @@ const drainEveryMs = 10_000;
 /** After the world has healed it must be at rest within this. */
 const restWithinMs = 30 * 60_000;
 const lookEveryMs = 5_000;
+/** Of errors, where somebody reads what happens. */
+const stackFrames = 10;
 
 /** Lives one plan through, from the first event to rest. */
 export async function run(plan: Plan, tell?: (line: string) => void): Promise<RunResult> {
@@ -52,7 +54,7 @@ export async function run(plan: Plan, tell?: (line: string) => void): Promise<Ru
   const unheard: unknown[] = [];
   const onUnheard = (error: unknown) => unheard.push(error);
   process.on('unhandledRejection', onUnheard);
-  const reached = await withoutMachine(world.nowMs, async () => {
+  const reached = await withoutMachine(world.nowMs, tell === undefined ? 0 : stackFrames, async () => {
     try {
       done = await live(world, log);
     } catch (error) {

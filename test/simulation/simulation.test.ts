@@ -46,6 +46,7 @@ test('where nothing goes wrong, nothing is lost, given up or repeated', async ()
 test('what reaches for the machine is stopped and told of', async () => {
   const reached = await withoutMachine(
     () => 5,
+    0,
     async () => {
       assert.throws(() => Date.now(), /Date\.now is the machine's/);
       assert.throws(() => setTimeout(() => undefined, 1));

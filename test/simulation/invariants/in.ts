@@ -8,6 +8,7 @@ import type { Fault } from '../world/faults.ts';
 import type { World } from '../world/world.ts';
 import { watchCalls } from './in-calls.ts';
 import { watchReceipts } from './in-receipts.ts';
+import { textOf, textOfRows } from './stored.ts';
 
 /** What the witness of the way in looks at. */
 export interface InWitness {
@@ -106,7 +107,7 @@ const harmless: ReadonlySet<Fault> = new Set<Fault>([
 ]);
 
 /** The bridge may give up what is larger than this: no batch of the outbox holds it. */
-const waitingBytesMax = 890_000;
+const waitingBytesMax = 55_500;
 /** Partitions of dead letters of the way in. */
 const isOfWayIn = /^(?:ingest|outbox):[^:]+$/;
 /** A flush ends within this, and its lease. */
@@ -343,10 +344,8 @@ function isMissed({ plan }: World, log: TopicLog, { topic }: SentEvent): boolean
 
 /** A letter as its rows hold it: of a record with its topic, or of an event that no route takes. */
 function letterOf(tables: TablesModel, row: Entity) {
-  const further = Array.from({ length: Number(row.parts) - 1 }, (_, index) =>
-    tables.row('deadletters', `${row.partitionKey}:more`, `${row.pieces}:${index + 1}`),
-  );
-  const { payload, reason, topic } = JSON.parse([row, ...further].map(textOf).join('')) as Letter;
+  const text = textOfRows(tables, 'deadletters', row, `${row.partitionKey}:more`);
+  const { payload, reason, topic } = JSON.parse(text) as Letter;
   const content = JSON.parse(payload);
   return { reason, topic, record: (topic === undefined ? { value: content } : content) as StoredRecord };
 }
@@ -384,16 +383,6 @@ function namesOf(batch: Entity | undefined): readonly string[] {
     names.set(batch, found);
   }
   return found;
-}
-
-/** What the chunks of an entity hold, which is plain text here. */
-export function textOf(entity: Entity | undefined): string {
-  const chunks: Uint8Array[] = [];
-  for (let index = 0; ; index += 1) {
-    const chunk = entity?.[`data${index}`];
-    if (!(chunk instanceof Uint8Array)) return Buffer.concat(chunks).toString('utf8');
-    chunks.push(chunk);
-  }
 }
 
 /**

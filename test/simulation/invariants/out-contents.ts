@@ -4,11 +4,11 @@ import type { HttpRequest } from '../../../src/shared/http.ts';
 import type { Arrival, Sent } from '../outside/endpoints.ts';
 import type { Place } from '../outside/places.ts';
 import { signingKey } from '../outside/secrets.ts';
-import type { Entity, TablesModel, TableWrite } from '../outside/tables.ts';
+import type { TableWrite } from '../outside/tables.ts';
 import type { LoggedRecord } from '../outside/topic-log.ts';
 import type { SubscriptionPlan } from '../subscriptions.ts';
-import { textOf } from './in.ts';
 import { nameOf, type OutWitness, type Watch } from './out-watch.ts';
+import { chunksOf, textOf, textOfRows } from './stored.ts';
 
 /** A record as rows hold it. */
 interface StoredRecord {
@@ -44,8 +44,10 @@ export function checkCarried(
   for (const [index, place] of places.entries()) {
     const records = generationsOf(log, place.topic)
       .filter(({ generation }) => generation === (place.generation ?? generation))
-      .flatMap(({ partitions }) => partitions[place.partition]?.records ?? [])
-      .filter(({ offset }) => offset === place.offset);
+      .flatMap(({ partitions }) => {
+        const records = partitions[place.partition]?.records ?? [];
+        return records.find(({ offset }) => offset === place.offset) ?? [];
+      });
     if (records.some((record) => isDeepStrictEqual(carried[index], contentOf(record, plan)))) continue;
     const what = JSON.stringify(carried[index])?.slice(0, 200);
     world.violated('records are delivered whole', `${request.headers['webhook-id']} carries ${what}`);
@@ -72,7 +74,7 @@ export function checkParkedRow(witness: OutWitness, watch: Watch, write: TableWr
   const { after } = write;
   if (after === undefined) return;
   const stored = storedIn<{ record: StoredRecord; attempts: readonly unknown[] }>(
-    rowsOf(witness.tables, 'parked', after, after.partitionKey),
+    textOfRows(witness.tables, 'parked', after, after.partitionKey),
   );
   const failures = Number(after.failures);
   const isWhole =
@@ -119,8 +121,10 @@ export function checkLetter(witness: OutWitness, watch: Watch, { before, after }
   const name = `${nameOf(watch)}: ${(after ?? before)?.rowKey}`;
   const isWhole = () => {
     if (after === undefined) return false;
-    if (before !== undefined) return textOf(after) === textOf(before);
-    const stored = storedIn<StoredLetter>(rowsOf(tables, 'deadletters', after, `${after.partitionKey}:more`));
+    if (before !== undefined) return isDeepStrictEqual(chunksOf(after), chunksOf(before));
+    const stored = storedIn<StoredLetter>(
+      textOfRows(tables, 'deadletters', after, `${after.partitionKey}:more`),
+    );
     const record = stored && storedIn<StoredRecord>(stored.payload);
     if (stored === undefined || record === undefined) return false;
     checkRefusals(witness, watch, stored);
@@ -143,14 +147,6 @@ function checkRefusals({ world }: OutWitness, watch: Watch, { id, attempts }: St
 
 function isRefusal(status: number): boolean {
   return status >= 400 && status < 500 && ![408, 410, 425, 429].includes(status);
-}
-
-/** The text that begins in a row and goes on in others. */
-function rowsOf(tables: TablesModel, table: string, row: Entity, partitionKey: string): string {
-  const further = Array.from({ length: Number(row.parts) - 1 }, (_, index) =>
-    tables.row(table, partitionKey, `${row.pieces}:${index + 1}`),
-  );
-  return [row, ...further].map(textOf).join('');
 }
 
 /** What is stored as JSON; undefined where it is cut off, or nothing. */

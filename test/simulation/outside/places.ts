@@ -13,8 +13,19 @@ export interface Place {
 const marker = new RegExp(`${placeProperty}\\\\?":\\\\?"([\\w.-]+)/(\\d+)/(\\d+)(?:/(\\d+))?`, 'g');
 const webhookId = /^([\w~-]+)_(\d+)_(\d+)$/;
 
+const known = new WeakMap<HttpRequest, readonly Place[]>();
+
 /** The records that a delivery carries, in its order: by what they say of themselves, or else by the webhook-id. */
-export function placesOf({ body = '', headers }: HttpRequest): readonly Place[] {
+export function placesOf(request: HttpRequest): readonly Place[] {
+  let places = known.get(request);
+  if (places === undefined) {
+    places = readPlaces(request);
+    known.set(request, places);
+  }
+  return places;
+}
+
+function readPlaces({ body = '', headers }: HttpRequest): readonly Place[] {
   const text = typeof body === 'string' ? body : Buffer.from(body).toString('utf8');
   const places = [...text.matchAll(marker)].map(([, topic = '', partition, offset, generation = '0']) => ({
     topic,

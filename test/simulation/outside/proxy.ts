@@ -44,7 +44,7 @@ export interface ProxyManner {
 export const staleMsMax = 45_000;
 /** How far before the offset that was asked for a page may begin. */
 const earlyRecordsMax = 3;
-const pageBytesMax = 6 * 1_048_576;
+const pageBytesMax = 6 * 65_536;
 
 /** Makes the proxy of a world, in front of its log. */
 export function createProxy(world: World, log: TopicLog): ProxyModel {

@@ -35,7 +35,14 @@ export interface TablesModel {
   goAway(forMs: number): void;
 }
 
-type Rows = Map<string, Map<string, Entity>>;
+/** A table's partitions, by their keys. */
+type Rows = Map<string, Part>;
+
+interface Part {
+  readonly rows: Map<string, Entity>;
+  /** The same in the order of their keys; undefined when a row has come or changed since somebody asked. */
+  sorted: readonly Entity[] | undefined;
+}
 type Action = readonly [
   kind: string,
   entity: Record<string, unknown>,
@@ -90,13 +97,14 @@ export function createTables(world: World): TablesModel {
     const planned = actions.map((action) => planOne(rows, action));
     const written: Entity[] = [];
     for (const { kind, before, entity } of planned) {
-      const part = rows.get(entity.partitionKey) ?? new Map<string, Entity>();
+      const part = rows.get(entity.partitionKey) ?? { rows: new Map(), sorted: undefined };
       rows.set(entity.partitionKey, part);
+      part.sorted = undefined;
       versions += 1;
       const after: Entity | undefined =
         kind === 'delete' ? undefined : { ...entity, etag: `W/"${versions}"` };
-      if (after === undefined) part.delete(entity.rowKey);
-      else part.set(entity.rowKey, after);
+      if (after === undefined) part.rows.delete(entity.rowKey);
+      else part.rows.set(entity.rowKey, after);
       written.push(after ?? { ...entity, etag: '' });
       world.note('tables', () => {
         const verb = after === undefined ? 'removes' : before === undefined ? 'has new' : 'changes';
@@ -109,7 +117,7 @@ export function createTables(world: World): TablesModel {
 
   function planOne(rows: Rows, [kind, given, mode, options]: Action) {
     const entity = checked(world, given);
-    const before = rows.get(entity.partitionKey)?.get(entity.rowKey);
+    const before = rows.get(entity.partitionKey)?.rows.get(entity.rowKey);
     if (kind === 'create') {
       if (before !== undefined) throw new TableError(409, 'EntityAlreadyExists');
       return { kind, before, entity };
@@ -172,19 +180,15 @@ export function createTables(world: World): TablesModel {
     for (const land of overdue) world.after(late.integer(1, 5), land);
   }
 
-  const sorted = (table: string, partitionKey?: string): Entity[] => {
-    const rows = tables.get(table);
-    if (rows === undefined) return [];
-    const found: Entity[] = [];
-    const partitions = partitionKey === undefined ? [...rows.keys()].sort() : [partitionKey];
-    for (const key of partitions) {
-      const part = rows.get(key);
-      if (part !== undefined && part.size > 0) {
-        found.push(...[...part.values()].sort((one, two) => (one.rowKey < two.rowKey ? -1 : 1)));
-      }
-    }
-    return found;
-  };
+  function sorted(table: string, partitionKey?: string): readonly Entity[] {
+    const parts = tables.get(table);
+    if (parts === undefined) return [];
+    if (partitionKey === undefined) return [...parts.keys()].sort().flatMap((key) => sorted(table, key));
+    const part = parts.get(partitionKey);
+    if (part === undefined) return [];
+    part.sorted ??= [...part.rows.values()].sort((one, two) => (one.rowKey < two.rowKey ? -1 : 1));
+    return part.sorted;
+  }
 
   function readPage(
     table: string,
@@ -232,7 +236,7 @@ export function createTables(world: World): TablesModel {
       getEntity: (partitionKey: string, rowKey: string) =>
         ask(instance, `${table} get`, () => {
           if (!tables.has(table)) throw new TableError(404, 'TableNotFound');
-          const row = tables.get(table)?.get(partitionKey)?.get(rowKey);
+          const row = tables.get(table)?.get(partitionKey)?.rows.get(rowKey);
           if (row === undefined) throw new TableError(404, 'ResourceNotFound');
           return { ...row };
         }),
@@ -268,7 +272,7 @@ export function createTables(world: World): TablesModel {
   return {
     client: (instance, table) => client(instance, table) as unknown as TableClient,
     rows: sorted,
-    row: (table, partitionKey, rowKey) => tables.get(table)?.get(partitionKey)?.get(rowKey),
+    row: (table, partitionKey, rowKey) => tables.get(table)?.get(partitionKey)?.rows.get(rowKey),
     onWrite: (listener) => listeners.push(listener),
     goAway(forMs) {
       awayUntilMs = world.nowMs() + forMs;
@@ -318,7 +322,7 @@ function checked(world: World, given: Record<string, unknown>): Written {
     count += 1;
     const size = sizeOf(value);
     bytes += size + name.length * 2 + 8;
-    entity[name] = value instanceof Uint8Array ? Uint8Array.from(value) : value;
+    entity[name] = value;
     if (size > propertyBytesMax || Number.isNaN(size)) {
       world.violated('limits are kept', `property ${name} of ${partitionKey} ${rowKey} is ${size} bytes`);
     }

@@ -12,12 +12,12 @@ export const proxyUrl = 'https://proxy.test';
 
 /** Bounds of the way in. */
 export const limits = {
-  bodyBytesMax: 1_048_576,
+  bodyBytesMax: 65_536,
   eventsMax: 100,
   depthMax: 32,
   attributesBytesMax: 65_536,
   retryAfterSeconds: 5,
-  inFlightBytesMax: 1_048_576,
+  inFlightBytesMax: 65_536,
 };
 
 /** No instance is frozen for longer. */

@@ -77,7 +77,7 @@ export const situationsIn: readonly Situation[] = [
       ordering: 'strict',
       batchRecordsMax: 500,
       callsMax: 1,
-      paddings: [460_000, 460_000, 905_000],
+      paddings: [28_800, 28_800, 56_500],
     },
   }),
   /** Single records fail again and again, and nothing leaves it open whether one was written. */
@@ -98,6 +98,6 @@ export const situationsIn: readonly Situation[] = [
       'topic is away': 1,
     }),
     subscriptions: oneOf(plan),
-    ingest: { ...plan.ingest, createsTopic: false, paddings: [905_000] },
+    ingest: { ...plan.ingest, createsTopic: false, paddings: [56_500] },
   }),
 ];

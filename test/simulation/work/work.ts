@@ -99,7 +99,7 @@ const surelyMs = 1_000;
 const twiceShare = 0.3;
 const json = 'application/json';
 /** Leaves room for the rest of a request. */
-const requestPaddingMax = 1_000_000;
+const requestPaddingMax = 60_000;
 
 /** Lets producers send the events of the plan, each one request after the other. */
 export function startWork(world: World, host: Host): Work {

@@ -128,18 +128,17 @@ export function createWorld(plan: Plan, tell?: (line: string) => void): World {
         await settled();
         if (violation !== undefined) return false;
         if (done?.()) return true;
+        while (heap.first !== undefined && heap.first.happen === undefined) heap.take();
         const next = heap.first;
-        if (next === undefined || next.atMs > untilMs) {
+        if (next?.happen === undefined || next.atMs > untilMs) {
           nowMs = Math.max(nowMs, untilMs);
           return false;
         }
         heap.take();
-        const { happen } = next;
-        if (happen === undefined) continue;
         steps += 1;
         if (steps > stepsMax) world.violated('the world comes to rest', `more than ${stepsMax} steps`);
         nowMs = next.atMs;
-        happen();
+        next.happen();
       }
     },
   };
