@@ -94,11 +94,11 @@ export function planOf(seed: number, options: { readonly minutes?: number | unde
   const readsOn = createChance(seed, 'habits of the proxy').happens(0.2) && isFresh;
   const plan: Plan = {
     seed,
-    minutes: options.minutes ?? chance.integer(1, 5),
+    minutes: options.minutes ?? chance.integer(1, 4),
     instances: chance.integer(1, 4),
     skewMs: chance.oneOf([0, 0, 100, 1_000, 30_000]),
     producers: chance.integer(1, 4),
-    events: chance.integer(5, 120),
+    events: chance.integer(5, 80),
     faults: rates,
     proofs: planProofs(seed),
     proxy: {

@@ -25,7 +25,7 @@ export const situationsIn: readonly Situation[] = [
       ordering: 'strict',
       createsTopic: false,
       batchBytesMax: 700,
-      outbox: { enabled: true, budgetMs: 120_000, leaseMs: 45_000 },
+      outbox: { enabled: true, budgetMs: chance.oneOf([50_000, 120_000]), leaseMs: 45_000 },
     },
   }),
   /** There is no outbox. */
@@ -39,7 +39,7 @@ export const situationsIn: readonly Situation[] = [
     return {
       ...plan,
       minutes: 6,
-      events: 120,
+      events: 90,
       skewMs,
       ingest: { ...plan.ingest, recognisedSeconds: 60 + (2 * skewMs) / 1_000, reusesIds: true },
     };
@@ -69,22 +69,22 @@ export const situationsIn: readonly Situation[] = [
   }),
   /** Much of what comes is large, and gathers in calls of which no entity of the outbox holds the records. */
   (plan) => ({
-    ...withFaults(plan, { 'event is large': 0.5, 'proxy is away': 2 }),
-    events: 120,
+    ...withFaults(plan, { 'event is large': 0.8, 'proxy is away': 4 }),
+    events: 60,
     subscriptions: oneOf(plan),
     ingest: {
       ...plan.ingest,
       ordering: 'strict',
       batchRecordsMax: 500,
       callsMax: 1,
-      paddings: [28_800, 28_800, 56_500],
+      paddings: [28_800, 28_800, 28_800, 56_500],
     },
   }),
   /** Single records fail again and again, and nothing leaves it open whether one was written. */
   (plan) => ({
     ...plan,
     faults: { 'proxy fails single records': 0.3, 'proxy is away': 1 },
-    events: 200,
+    events: 120,
     skewMs: 0,
     ingest: { ...plan.ingest, callsMax: 1 },
   }),
@@ -94,6 +94,7 @@ export const situationsIn: readonly Situation[] = [
       'operator redrives the way in': 2,
       'event is large': 0.05,
       'event is never produced': 0.1,
+      'tables throttle': 0.15,
       'proxy is away': 2,
       'topic is away': 1,
     }),

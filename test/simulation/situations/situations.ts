@@ -2,7 +2,7 @@ import type { Plan } from '../plan.ts';
 import { createChance } from '../world/chance.ts';
 import { situationsIn } from './in.ts';
 import { situationsOfOperators } from './operators.ts';
-import { firstSituations, laterSituations, latestSituations } from './out.ts';
+import { firstSituations, laterSituations, latestSituations, waitingSituations } from './out.ts';
 import type { Situation } from './situation.ts';
 import { situationsOfStorage } from './storage.ts';
 
@@ -27,8 +27,9 @@ export function inSituation(plan: Plan): Plan {
 const generations: readonly Generation[] = [
   { stream: 'situation', share: 0.2, situations: firstSituations },
   { stream: 'later situations', share: 0.15, situations: laterSituations },
-  { stream: 'latest situations', share: 0.15, situations: latestSituations },
-  { stream: 'situations in', share: 0.25, situations: situationsIn },
+  { stream: 'latest situations', share: 0.3, situations: latestSituations },
+  { stream: 'situations in', share: 0.3, situations: situationsIn },
   { stream: 'situations of people', share: 0.15, situations: situationsOfOperators },
-  { stream: 'situations of storage', share: 0.15, situations: situationsOfStorage },
+  { stream: 'situations of storage', share: 0.2, situations: situationsOfStorage },
+  { stream: 'situations of waiting', share: 0.1, situations: waitingSituations },
 ];

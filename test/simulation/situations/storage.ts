@@ -5,20 +5,21 @@ export const situationsOfStorage: readonly Situation[] = [
   /** Writes that were given up take effect later. */
   (plan, chance) => ({
     ...withFaults(plan, {
-      'tables write late': chance.oneOf([0.05, 0.2]),
+      'tables write late': chance.oneOf([0.1, 0.3]),
       'endpoint answers 5xx': 0.4,
       'event is large': 0.04,
     }),
     subscriptions: plan.subscriptions.map((subscription) => ({
       ...subscription,
       ordering: chance.oneOf(['key', 'none', 'partition']),
+      maxInFlight: chance.oneOf([4, 16]),
       delaysMs: [500, 2_000, 10_000],
     })),
   }),
   /** Leases are renewed while attempts wait for each other, and that takes long. */
   (plan) => ({
     ...withFaults(plan, { 'tables renew slowly': 0.4 }),
-    events: 120,
+    events: 80,
     minutes: 3,
     partitions: 1,
     drain: {
@@ -47,7 +48,7 @@ export const situationsOfStorage: readonly Situation[] = [
       // Each of these is probed alone, again and again: that takes hours, and shows nothing more.
       'event is never taken',
     ]),
-    events: 120,
+    events: 80,
     partitions: 1,
     drain: { ...plan.drain, pageRecords: 1_000, windowRecords: chance.oneOf([2, 5]) },
     subscriptions: plan.subscriptions.map((subscription) => ({
