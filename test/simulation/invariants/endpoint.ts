@@ -115,8 +115,10 @@ function checkState(
   const { timeoutMs = 0 } = plan.subscriptions.find(({ name }) => name === subscription) ?? {};
   const beganMs = nowMs() - Math.max(0, timeoutMs - request.timeoutMs);
   const longMs = beganMs - (changedMs.get(subscription) ?? 0);
-  if (state === 'active' || longMs < 0) return;
   const probe = probes.get(subscription)?.get(caller.name);
+  // Another probe has found it well meanwhile.
+  if (state === 'active' && probe !== undefined) probe.used = true;
+  if (state === 'active' || longMs < 0) return;
   const isProbe = state === 'broken' && probe?.used === false;
   if (isProbe) probe.used = true;
   if (isProbe && placesOf(request).length > 1) {

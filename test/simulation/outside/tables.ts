@@ -311,7 +311,10 @@ function pick(row: Entity, select: readonly string[]): object {
   return { ...Object.fromEntries(names.map((name) => [name, row[name]])), etag: row.etag };
 }
 
-/** The entity as it is kept: its own copy, without what is undefined. Whatever breaks a limit breaks a promise. */
+/**
+ * The entity as it is kept, without what is undefined; bytes are not copied, since nobody changes them. Whatever breaks a
+ * limit breaks a promise.
+ */
 function checked(world: World, given: Record<string, unknown>): Written {
   const { partitionKey, rowKey } = given;
   const entity: Record<string, unknown> = {};
