@@ -47,6 +47,24 @@ test('while metadata is stale, what retention has just taken hides no record tha
   assert.equal(world.delivered.length, 1 + 33);
 });
 
+test('metadata of a topic that was made anew since hide no record of the new one', async () => {
+  const world = createDrainWorld();
+  world.topics.add('orders', 0, numbers(1));
+  const stale: PartitionBounds = { partition: 0, earliestOffset: 1n, latestOffset: 1n };
+  const { partition, partitions } = world.topics.log;
+  world.topics.log.partitions = async () => [{ partition: 0, earliestOffset: 0n, latestOffset: 0n }];
+  await world.run();
+  assert.equal((await world.position())?.nextOffset, 0n);
+
+  world.topics.log.partitions = async () => [stale];
+  world.topics.log.partition = async () => stale;
+  await world.run();
+  Object.assign(world.topics.log, { partition, partitions });
+  await world.run();
+  assert.equal(world.delivered.length, 1);
+  assert.deepEqual((await world.position())?.gaps, []);
+});
+
 test('halt: records that retention took pause the subscription until an operator resumes', async () => {
   const world = await worldWithLoss('halt');
   await world.run();

@@ -72,9 +72,9 @@ export class Reader {
   /** Reads on. @throws what the log throws. */
   async next(): Promise<Reading> {
     this.#offset = this.#options.firstUnfinished(this.#offset);
-    if (this.#earliestOffset > this.#offset) return this.#gap(this.#earliestOffset, 'retention');
     if (this.#offset >= this.#endOffset) return { kind: 'end' };
     const endBefore = this.#endOffset;
+    // Also where metadata say that retention has passed the offset: they may be those of a topic made anew since.
     const page = await this.#readPage();
     if (page === undefined) return this.#gap(this.#earliestOffset, 'retention');
     return (await this.#page(page, endBefore)) ?? this.#crossEmpty();
@@ -95,6 +95,8 @@ export class Reader {
       const page = await this.#readAt(this.#offset, this.#count);
       const first = page.records[0]?.offset ?? page.nextOffset;
       if (first <= this.#offset || !(await this.#retentionPassed())) return page;
+      // What a page shows was not taken, whatever metadata say.
+      if (page.records.length > 0 && first < this.#earliestOffset) this.#earliestOffset = first;
     } catch (error) {
       // Proxies differ in how they refuse an offset that is out of range, so only metadata can tell; when that
       // cannot be had either, the refusal is the thing to report.
