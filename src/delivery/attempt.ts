@@ -184,6 +184,8 @@ function createAccess({ tokens, handshake, send, url, headers, timeoutMs, clock 
     prove,
     within,
     allowedPerSecond() {
+      // Those that wait for one token leave together when it comes.
+      if (tokens?.isAtHand() === false) return 'unknown';
       if (handshake === undefined) return undefined;
       if (consent === undefined) return 'unknown';
       return consent.ratePerMinute && consent.ratePerMinute / 60;

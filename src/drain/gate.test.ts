@@ -33,3 +33,31 @@ test('a probe waits for room while what began before the endpoint broke is still
   await entered;
   assert.deepEqual(began, ['probe']);
 });
+
+test('a probe counts for the rate of its endpoint', async () => {
+  const clock = createManualClock(0);
+  const checkpoints = createMemoryCheckpointStore();
+  const breaker = { failureRatio: 0.5, attemptsMin: 2, openMs: 1_000, openMsMax: 1_000 };
+  const gate = new Gate({
+    subscription: 'audit',
+    limits: { connectionsMax: 4, ratePerSecond: 1, breaker },
+    allowedPerSecond: () => undefined,
+    attemptMs: 5_000,
+    checkpoints,
+    clock,
+  });
+  const broken = breakEndpoint(activeEndpoint('audit', 0), { why: 'failed', nowMs: 0, probeAtMs: 0 });
+  await checkpoints.createEndpoint(broken);
+  const prober = {};
+  assert.ok(await gate.admit(prober, true));
+  assert.equal(await gate.enter(prober), 'probe');
+  await gate.leave('probe', { kind: 'done' });
+
+  const began: string[] = [];
+  const entered = Promise.resolve(gate.enter(prober)).then((admission) => began.push(admission));
+  await clock.advance(900);
+  assert.deepEqual(began, []);
+  await clock.advance(100);
+  await entered;
+  assert.deepEqual(began, ['attempt']);
+});

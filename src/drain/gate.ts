@@ -273,8 +273,10 @@ export class Gate {
         () => {
           // Where storage was slow, somebody else may have the probe before an attempt would end.
           const inTime = this.#options.clock.now() <= nowMs + probeGraceMs;
-          if (taken && inTime) waiter.resolve('probe');
-          else this.#withoutProbe(() => waiter.resolve('refused'));
+          if (taken && inTime) {
+            this.#pace.noteAttempt();
+            waiter.resolve('probe');
+          } else this.#withoutProbe(() => waiter.resolve('refused'));
         },
         (error: unknown) => this.#withoutProbe(() => waiter.reject(error)),
       );

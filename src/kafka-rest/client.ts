@@ -68,7 +68,7 @@ export interface KafkaRest {
 export interface KafkaRestOptions {
   /** `https://<cluster>-kafkarest.azurehdinsight.net`, without a slash at its end. */
   readonly url: string;
-  readonly tokens: Tokens;
+  readonly tokens: Pick<Tokens, 'current' | 'replace'>;
   readonly send: HttpSend;
   readonly clock: Clock;
   readonly random: Random;

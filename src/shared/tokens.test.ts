@@ -85,3 +85,12 @@ test('a renewal that fails is not tried at every call', async () => {
   }
   assert.equal(asked.length, 1 + 4, 'every five seconds');
 });
+
+test('a token is at hand from when it came until it is too close to its end', async () => {
+  const { tokens, time } = setup();
+  assert.equal(tokens.isAtHand(), false);
+  await tokens.current();
+  assert.equal(tokens.isAtHand(), true);
+  time.nowMs = lifetimeMs - 1_000;
+  assert.equal(tokens.isAtHand(), false);
+});

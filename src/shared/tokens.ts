@@ -19,6 +19,8 @@ export class TokenError extends SluiceError {
 
 /** Hands out a token that is good for the next call. */
 export interface Tokens {
+  /** Whether the next call has a token at once. */
+  isAtHand(): boolean;
   current(): Promise<string>;
   /** A new token after `rejected` was answered 401; one already refreshed by another call is reused. */
   replace(rejected: string): Promise<string>;
@@ -57,10 +59,13 @@ export function createTokens(options: { acquire: AcquireToken; clock: Clock }): 
     return pending;
   }
 
+  const isAtHand = () => token !== undefined && clock.now() < unusableAtMs;
+
   return {
+    isAtHand,
     async current() {
       const nowMs = clock.now();
-      if (token === undefined || nowMs >= unusableAtMs) return (await renew(false)).value;
+      if (token === undefined || !isAtHand()) return (await renew(false)).value;
       if (nowMs >= refreshAtMs) {
         refreshAtMs = nowMs + refreshAgainMs;
         // The token in hand still serves; should renewal keep failing, the call after its end reports why.
