@@ -77,6 +77,14 @@ export async function run(plan: Plan, tell?: (line: string) => void): Promise<Ru
   return { plan, violation, ...done, records, steps, livedMs, struck };
 }
 
+/** How long it may take until records that no endpoint ever takes have had their attempts, each a probe of its own. */
+function probesMs({ plan, struck }: World): number {
+  const attempts = plan.subscriptions.map(
+    ({ breaker, delaysMs }) => (delaysMs.length + 1) * breaker.openMsMax,
+  );
+  return (struck.get('event is never taken') ?? 0) * Math.max(...attempts);
+}
+
 async function live(world: World, log: TopicLog): Promise<{ events: number; deliveries: number }> {
   const { plan } = world;
   const proxy = createProxy(world, log);
@@ -124,9 +132,10 @@ async function live(world: World, log: TopicLog): Promise<{ events: number; deli
     if (unrest !== undefined) world.after(lookEveryMs, look);
   };
   look();
-  const came = await world.live(world.nowMs() + restWithinMs, () => unrest === undefined);
+  const withinMs = restWithinMs + probesMs(world);
+  const came = await world.live(world.nowMs() + withinMs, () => unrest === undefined);
   if (!came) {
-    world.violated('the world comes to rest', `not within ${restWithinMs / 60_000} minutes: ${unrest}`);
+    world.violated('the world comes to rest', `not within ${withinMs / 60_000} minutes: ${unrest}`);
   }
   if (world.violation === undefined) checkIn(witness);
   if (world.violation === undefined) checkOut(out);

@@ -60,9 +60,12 @@ export function checkTime(
   { caller }: Sent,
 ): void {
   const { plan, topic, partition } = watch;
-  // Where clocks disagree, whoever lost its lease to one that is ahead does not know of it yet.
+  // Whoever lost its lease to one whose clock is ahead, or to a seek, does not know of it yet.
   const isHolder = watch.standing?.owner.startsWith(`${caller.name}:`) ?? false;
-  if (world.plan.skewMs > 0 && !isHolder) return;
+  const mayBeLost =
+    world.plan.skewMs > 0 ||
+    Object.keys(world.plan.faults).some((fault) => fault.startsWith('operator seeks'));
+  if (mayBeLost && !isHolder) return;
   for (const { offset, generation = watch.generation } of places) {
     if (generation !== watch.generation || watch.twice.has(offset)) continue;
     const key = String(offset).padStart(19, '0');

@@ -117,7 +117,7 @@ export function createProofs(world: World): ProofsModel {
     if (!isDue || faults['issuer fails'] !== undefined || faults['issuer is slow'] !== undefined) return;
     const sentMs = world.nowMs();
     world.after(lastsMs + renewedWithinMs, () => {
-      if (!caller.alive || caller.frozen || caller.thawedMs >= sentMs) return;
+      if (!caller.alive || caller.frozen || Math.max(caller.thawedMs, caller.setMs) >= sentMs) return;
       if (proven.get(name) === authorization) world.violated('a rejected token is renewed', name);
     });
   }
