@@ -168,11 +168,13 @@ export class Sending {
       return undefined;
     }
     const allowed = course.mayAttempt();
-    if (!(typeof allowed === 'boolean' ? allowed : await allowed)) {
-      await gate.leave(admission);
-      return undefined;
+    const mayAttempt = typeof allowed === 'boolean' ? allowed : await allowed;
+    if (mayAttempt && (allowed === true || admission === 'probe')) {
+      return this.#attemptAdmitted(request, admission);
     }
-    return this.#attemptAdmitted(request, admission);
+    await gate.leave(admission);
+    // Those that waited for the lease would leave together, whatever the rate.
+    return mayAttempt ? this.#attempt(request, { ahead: true }) : undefined;
   }
 
   async #attemptAdmitted(
