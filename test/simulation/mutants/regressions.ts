@@ -31,6 +31,15 @@ export const regressions: readonly Regression[] = [
   },
   {
     mutant: {
+      name: 'what a dead run has parked is not looked for',
+      file: 'src/drain/checkpoint.ts',
+      text: 'if (lease !== null) return true;',
+      by: '',
+    },
+    seed: 1177,
+  },
+  {
+    mutant: {
       name: 'turn ends while a batch is taken apart',
       file: 'src/drain/walk.ts',
       text: "if (end === 'turn-over' && this.#sending.takesApart) return;",
