@@ -178,6 +178,41 @@ test('attempts keep to the rate, and to the one that the receiver allows', async
   assert.equal(clock.pendingSleeps(), 0);
 });
 
+test('attempts that waited for a slow renewal of the lease keep to the rate', async () => {
+  const store = createMemoryCheckpointStore();
+  const written = Promise.withResolvers<void>();
+  let isSlow = false;
+  const { topics, run, clock, requests, delivered } = createDrainWorld({
+    checkpoints: {
+      ...store,
+      async replace(...write) {
+        if (isSlow) await written.promise;
+        return store.replace(...write);
+      },
+    },
+    subscription: {
+      ordering: 'none',
+      maxInFlight: 16,
+      limits: { connectionsMax: 64, breaker, ratePerSecond: 4 },
+    },
+    limits: { pageRecords: 100 },
+  });
+  topics.add('orders', 0, [...Array(60).keys()]);
+  const running = run();
+  await clock.advance(5_000);
+  isSlow = true;
+  await clock.advance(9_500);
+  const before = requests.length;
+  isSlow = false;
+  written.resolve();
+  await clock.advance(1);
+  const atOnce = requests.length - before;
+  assert.ok(atOnce <= 4, `${atOnce} attempts at once`);
+  await clock.advance(20_000);
+  await running;
+  assert.equal(delivered.length, 60);
+});
+
 test('until the receiver has said how many it allows, one attempt finds it out', async () => {
   const asked = Promise.withResolvers<undefined>();
   let answered = false;
