@@ -65,6 +65,25 @@ test('metadata of a topic that was made anew since hide no record of the new one
   assert.deepEqual((await world.position())?.gaps, []);
 });
 
+test('a gap by stale metadata ends where a page shows a record', async () => {
+  const world = createDrainWorld();
+  world.topics.add('orders', 0, numbers(8));
+  world.topics.retainFrom('orders', 0, 3n);
+  const stale: PartitionBounds = { partition: 0, earliestOffset: 7n, latestOffset: 8n };
+  const { log } = world.topics;
+  const { partition, partitions, read } = log;
+  log.partitions = async () => [{ ...stale, earliestOffset: 0n }];
+  log.partition = async () => stale;
+  // Offsets without a record come before the first that has one.
+  log.read = (place) => read({ ...place, offset: place.offset < 3n ? 3n : place.offset });
+  await world.run();
+  Object.assign(log, { partition, partitions });
+  await world.run();
+  const gaps = (await world.position())?.gaps;
+  assert.deepEqual(gaps, [{ fromOffset: 0n, toOffset: 3n, atMs: 0, cause: 'retention' }]);
+  assert.equal(world.delivered.length, 5);
+});
+
 test('halt: records that retention took pause the subscription until an operator resumes', async () => {
   const world = await worldWithLoss('halt');
   await world.run();
