@@ -39,7 +39,8 @@ export interface Delivery {
   ): Promise<{ readonly attempt: Attempt; readonly verdict: Verdict }>;
   /**
    * Most deliveries a second that the receiver allows this instance, learnt by the handshake before the first one:
-   * `unknown` until then, when one attempt at a time may find it out; undefined where the receiver names no limit.
+   * `unknown` until then, and while no token is at hand, when one attempt at a time may find it out; undefined where
+   * the receiver names no limit.
    * Whoever starts attempts keeps to it.
    */
   allowedPerSecond?(): number | 'unknown' | undefined;

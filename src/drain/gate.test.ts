@@ -5,24 +5,33 @@ import { createMemoryCheckpointStore } from '../storage/memory/checkpoint-store.
 import { activeEndpoint, breakEndpoint } from './endpoint-state.ts';
 import { Gate } from './gate.ts';
 
-test('a probe waits for room while what began before the endpoint broke is still under way', async () => {
+/** A gate before an endpoint that may be found broken, and is due for a probe at once. */
+function setup(limits: { readonly connectionsMax: number; readonly ratePerSecond?: number }) {
   const clock = createManualClock(0);
   const checkpoints = createMemoryCheckpointStore();
   const breaker = { failureRatio: 0.5, attemptsMin: 2, openMs: 1_000, openMsMax: 1_000 };
   const gate = new Gate({
     subscription: 'audit',
-    limits: { connectionsMax: 1, breaker },
+    limits: { ...limits, breaker },
     allowedPerSecond: () => undefined,
     attemptMs: 5_000,
     checkpoints,
     clock,
   });
+  const stopForProbe = () => {
+    const found = { why: 'failed', nowMs: 0, probeAtMs: 0 };
+    return checkpoints.createEndpoint(breakEndpoint(activeEndpoint('audit', 0), found));
+  };
+  return { gate, clock, stopForProbe };
+}
+
+test('a probe waits for room while what began before the endpoint broke is still under way', async () => {
+  const { gate, clock, stopForProbe } = setup({ connectionsMax: 1 });
   const [slow, prober] = [{}, {}];
   assert.ok(await gate.admit(slow));
   assert.equal(await gate.enter(slow), 'attempt');
 
-  const broken = breakEndpoint(activeEndpoint('audit', 0), { why: 'failed', nowMs: 0, probeAtMs: 0 });
-  await checkpoints.createEndpoint(broken);
+  await stopForProbe();
   assert.ok(await gate.admit(prober, true));
   const began: string[] = [];
   const entered = Promise.resolve(gate.enter(prober)).then((admission) => began.push(admission));
@@ -35,19 +44,8 @@ test('a probe waits for room while what began before the endpoint broke is still
 });
 
 test('a probe counts for the rate of its endpoint', async () => {
-  const clock = createManualClock(0);
-  const checkpoints = createMemoryCheckpointStore();
-  const breaker = { failureRatio: 0.5, attemptsMin: 2, openMs: 1_000, openMsMax: 1_000 };
-  const gate = new Gate({
-    subscription: 'audit',
-    limits: { connectionsMax: 4, ratePerSecond: 1, breaker },
-    allowedPerSecond: () => undefined,
-    attemptMs: 5_000,
-    checkpoints,
-    clock,
-  });
-  const broken = breakEndpoint(activeEndpoint('audit', 0), { why: 'failed', nowMs: 0, probeAtMs: 0 });
-  await checkpoints.createEndpoint(broken);
+  const { gate, clock, stopForProbe } = setup({ connectionsMax: 4, ratePerSecond: 1 });
+  await stopForProbe();
   const prober = {};
   assert.ok(await gate.admit(prober, true));
   assert.equal(await gate.enter(prober), 'probe');

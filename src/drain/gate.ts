@@ -26,7 +26,7 @@ export interface EndpointLimits {
 export interface GateOptions {
   readonly subscription: string;
   readonly limits: EndpointLimits;
-  /** Most attempts a second that the receiver allows, where it has said so; `unknown`: it will say so to the first. */
+  /** Most attempts a second that the receiver allows, where it has said so; `unknown`: the first attempt learns it. */
   readonly allowedPerSecond: () => number | 'unknown' | undefined;
   /** The longest that one attempt can take, in milliseconds. */
   readonly attemptMs: number;

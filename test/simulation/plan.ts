@@ -72,7 +72,8 @@ const usualIngest = {
   outbox: { enabled: true, budgetMs: 60_000, leaseMs: 60_000 },
   recognisedSeconds: 3_600,
   reusesIds: false,
-  // In one entity, in several chunks of one, in more than the outbox takes.
+  // Compressed, which makes them sixteen times as large here: in one entity, in several chunks of one, in more than the
+  // outbox takes.
   paddings: [4_100, 8_800, 28_800, 28_800, 56_500, 56_500],
   otherForms: false,
 };

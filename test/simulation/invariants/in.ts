@@ -106,7 +106,7 @@ const harmless: ReadonlySet<Fault> = new Set<Fault>([
   'event fits no route',
 ]);
 
-/** The bridge may give up what is larger than this: no batch of the outbox holds it. */
+/** The bridge may give up what is larger than this: compressed, as it is here, no batch of the outbox holds it. */
 const waitingBytesMax = 55_500;
 /** Partitions of dead letters of the way in. */
 const isOfWayIn = /^(?:ingest|outbox):[^:]+$/;

@@ -43,6 +43,7 @@ interface Part {
   /** The same in the order of their keys; undefined when a row has come or changed since somebody asked. */
   sorted: readonly Entity[] | undefined;
 }
+
 type Action = readonly [
   kind: string,
   entity: Record<string, unknown>,

@@ -10,7 +10,7 @@ import type { Configuration } from './configurations.ts';
 /** Where the configuration of every world says that the proxy is. */
 export const proxyUrl = 'https://proxy.test';
 
-/** Bounds of the way in. */
+/** Bounds of the way in: as small as the bodies, which only grow where they are stored. */
 export const limits = {
   bodyBytesMax: 65_536,
   eventsMax: 100,

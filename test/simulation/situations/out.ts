@@ -1,4 +1,7 @@
-import { behind, type Situation, slow, withFaults } from './situation.ts';
+import { behind, type Situation, slow, unhindered, withFaults } from './situation.ts';
+
+/** Where it is to take long until something is noted, but nothing is to keep it from being noted. */
+const otherFaultsOfTables = ['tables throttle', 'tables lose answers', 'tables are away'] as const;
 
 /** Of the way out: walks, leases, losses. */
 export const firstSituations: readonly Situation[] = [
@@ -77,18 +80,10 @@ export const laterSituations: readonly Situation[] = [
   }),
   /** Endpoints fail while it takes long to note that. */
   (plan) => ({
-    ...withFaults(plan, { 'tables are slow': 0.5, 'endpoint answers 5xx': 0.8 }, [
-      'tables throttle',
-      'tables lose answers',
-      'tables are away',
-    ]),
+    ...withFaults(plan, { 'tables are slow': 0.5, 'endpoint answers 5xx': 0.8 }, otherFaultsOfTables),
     subscriptions: plan.subscriptions.map((subscription) => ({
       ...subscription,
-      ordering: 'none',
-      form: 'structured',
-      maxInFlight: 16,
-      connectionsMax: 64,
-      ratePerSecond: undefined,
+      ...unhindered,
       breaker: { ...subscription.breaker, failureRatio: 0.5, attemptsMin: 2 },
     })),
   }),
@@ -132,7 +127,7 @@ export const laterSituations: readonly Situation[] = [
   },
 ];
 
-/** Of walks that go on although they should not. */
+/** Of attempts that go on beside others, or are taken apart, held back, or waited for. */
 export const latestSituations: readonly Situation[] = [
   /** Walks freeze beyond their leases with much of them parked, and go on beside those that took over. */
   (plan) => ({
@@ -188,11 +183,7 @@ export const latestSituations: readonly Situation[] = [
     drain: { ...plan.drain, leaseMs: 30_000, pageRecords: 1_000, windowRecords: 5 },
     subscriptions: plan.subscriptions.map((subscription) => ({
       ...subscription,
-      ordering: 'none',
-      form: 'structured',
-      maxInFlight: 16,
-      connectionsMax: 64,
-      ratePerSecond: undefined,
+      ...unhindered,
       timeoutMs: 15_000,
       answersAfterMs: 100,
     })),
@@ -211,12 +202,12 @@ export const waitingSituations: readonly Situation[] = [
       delaysMs: [30_000, 60_000, 60_000],
     })),
   }),
-  /** Endpoints fail with much to come, while it takes long to note that. */
+  /** Endpoints fail with much to come, while it takes long to note that, and are stopped when they are probed. */
   (plan) => ({
     ...withFaults(
       plan,
       { 'tables are slow': 0.3, 'operator stops a probe': 0.5, 'endpoint answers 5xx': 0.8 },
-      ['tables throttle', 'tables lose answers', 'tables are away'],
+      otherFaultsOfTables,
     ),
     minutes: 4,
     events: 120,
@@ -224,11 +215,7 @@ export const waitingSituations: readonly Situation[] = [
     drain: { ...plan.drain, partitionsMax: 8 },
     subscriptions: plan.subscriptions.map((subscription) => ({
       ...subscription,
-      ordering: 'none',
-      form: 'structured',
-      maxInFlight: 16,
-      connectionsMax: 64,
-      ratePerSecond: undefined,
+      ...unhindered,
       answersAfterMs: 300,
       delaysMs: [500, 2_000, 10_000],
       breaker: { ...subscription.breaker, failureRatio: 0.5, attemptsMin: 2, openMs: 1_000 },

@@ -23,6 +23,15 @@ export function behind({ subscriptions }: Plan): Pick<Plan, 'events' | 'partitio
   return { events: 120, partitions: 1, subscriptions: slowed };
 }
 
+/** Nothing but the endpoint holds back what is delivered to it, one record a request, many at once. */
+export const unhindered = {
+  ordering: 'none',
+  form: 'structured',
+  maxInFlight: 16,
+  connectionsMax: 64,
+  ratePerSecond: undefined,
+} as const satisfies Partial<SubscriptionPlan>;
+
 /** Each attempt takes long. */
 export function slow(
   { subscriptions }: Plan,

@@ -98,6 +98,7 @@ export async function withoutMachine(
 /** Whether a package asks, and not the code that is simulated: jsonata looks at the time to limit its own. */
 function isForPackage(): boolean {
   const { stackTraceLimit } = Error;
+  // This function, `now` and who called it.
   Error.stackTraceLimit = 3;
   const { stack = '' } = new Error();
   Error.stackTraceLimit = stackTraceLimit;
