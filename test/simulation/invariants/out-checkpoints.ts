@@ -3,6 +3,7 @@ import { staleMsMax } from '../outside/proxy.ts';
 import type { Entity, TableWrite } from '../outside/tables.ts';
 import type { LogTopic } from '../outside/topic-log.ts';
 import { type Instance, operatorName } from '../platform/instance.ts';
+import { offsetsOfLetters } from './out-contents.ts';
 import {
   isFinished,
   isJustified,
@@ -132,6 +133,7 @@ export function sawCrossing(witness: OutWitness, old: Watch, { before, after, wr
   const { resumes } = old;
   const begun = { generation, start, begunMs, standing: next, formerGaps, claims, leases, opened, resumes };
   const watch: Watch = { ...newWatch(plan, topic, partition), ...begun };
+  for (const offset of offsetsOfLetters(witness, watch)) watch.letters.add(offset);
   if (next.owner !== '') holds(witness, old, next, writer);
   checkFence(witness, old, last, next, writer.name, writer.latestMs);
   const isOld = generation === old.generation;

@@ -137,6 +137,21 @@ export function checkLetter(witness: OutWitness, watch: Watch, { before, after }
   if (!isWhole()) world.violated('dead letters are whole', name);
 }
 
+/** Offsets at which an open dead letter holds the very record that is there now: given up again, it has its letter. */
+export function offsetsOfLetters({ tables, log }: OutWitness, watch: Watch): ReadonlySet<number> {
+  const { plan, topic, partition, generation } = watch;
+  const records = log.generation(topic, generation)?.partitions[partition]?.records ?? [];
+  const open = tables.rows('deadletters', plan.name).filter(({ state }) => state === 'open');
+  const stored = open.flatMap((row) => {
+    const text = textOfRows(tables, 'deadletters', row, `${row.partitionKey}:more`);
+    return storedIn<StoredRecord>(storedIn<StoredLetter>(text)?.payload ?? '') ?? [];
+  });
+  const held = stored.filter((each) => each.topic === topic && each.partition === partition);
+  return new Set(
+    records.filter((record) => held.some((each) => isSame(record, each))).map(({ offset }) => offset),
+  );
+}
+
 /** What is refused as often as configured gets no further attempt. */
 function checkRefusals({ world }: OutWitness, watch: Watch, { id, attempts }: StoredLetter): void {
   const { refusedAttemptsMax } = watch.plan;
@@ -164,19 +179,22 @@ function generationsOf(log: OutWitness['log'], topic: string) {
 
 /** Whether the log has, or had, a record just as it is stored. */
 function isOfLog({ log }: OutWitness, watch: Watch, stored: StoredRecord): boolean {
-  const { topic, partition, offset, key, value, timestampMs } = stored;
+  const { topic, partition } = stored;
   return (
     topic === watch.topic &&
     partition === watch.partition &&
     generationsOf(log, topic).some(({ partitions }) =>
-      partitions[partition]?.records.some(
-        (each) =>
-          String(each.offset) === offset &&
-          each.key === key &&
-          each.value === value &&
-          String(each.atMs) === timestampMs,
-      ),
+      partitions[partition]?.records.some((record) => isSame(record, stored)),
     )
+  );
+}
+
+function isSame(record: LoggedRecord, { offset, key, value, timestampMs }: StoredRecord): boolean {
+  return (
+    String(record.offset) === offset &&
+    record.key === key &&
+    record.value === value &&
+    String(record.atMs) === timestampMs
   );
 }
 

@@ -22,7 +22,7 @@ export interface World {
   chance(name: string): Chance;
   /** Tells the timeline. The line is only made when somebody keeps it. */
   note(who: string, what: () => string): void;
-  /** A promise was broken; the run ends. */
+  /** A promise was broken; the run ends. What is broken after it is not told. */
   violated(invariant: string, detail: string): void;
   /** From now on nothing goes wrong any more. */
   heal(): void;
@@ -106,7 +106,8 @@ export function createWorld(plan: Plan, tell?: (line: string) => void): World {
     chance: (name) => createChance(plan.seed, name),
     note: (who, what) => tell?.(`${seconds(nowMs)}  ${who.padEnd(14)} ${what()}`),
     violated(invariant, detail) {
-      violation ??= { invariant, detail, atMs: nowMs };
+      if (violation !== undefined) return;
+      violation = { invariant, detail, atMs: nowMs };
       world.note('VIOLATION', () => `${invariant}: ${detail}`);
     },
     heal: () => {
