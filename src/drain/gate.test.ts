@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createManualClock } from '../../test/support/manual-clock.ts';
 import { createMemoryCheckpointStore } from '../storage/memory/checkpoint-store.ts';
-import { activeEndpoint, breakEndpoint } from './endpoint-state.ts';
+import { activeEndpoint, breakEndpoint, stopEndpoint } from './endpoint-state.ts';
 import { Gate } from './gate.ts';
 
 /** A gate before an endpoint that may be found broken, and is due for a probe at once. */
@@ -22,7 +22,7 @@ function setup(limits: { readonly connectionsMax: number; readonly ratePerSecond
     const found = { why: 'failed', nowMs: 0, probeAtMs: 0 };
     return checkpoints.createEndpoint(breakEndpoint(activeEndpoint('audit', 0), found));
   };
-  return { gate, clock, stopForProbe };
+  return { gate, clock, checkpoints, stopForProbe };
 }
 
 test('a probe waits for room while what began before the endpoint broke is still under way', async () => {
@@ -58,4 +58,20 @@ test('a probe counts for the rate of its endpoint', async () => {
   await clock.advance(100);
   await entered;
   assert.deepEqual(began, ['attempt']);
+});
+
+test('a pause holds for an endpoint that was stopped when it was last looked at, and resumed since', async () => {
+  const { gate, checkpoints } = setup({ connectionsMax: 4 });
+  const why = 'an operator looks into it';
+  const stopped = stopEndpoint(activeEndpoint('audit', 0), 'paused', { why, nowMs: 0 });
+  const stored = await checkpoints.createEndpoint(stopped);
+  assert.equal(await gate.admit({}), false);
+  await checkpoints.replaceEndpoint(activeEndpoint('audit', 1), stored?.version ?? '');
+
+  await gate.pause('records are lost');
+  const now = await checkpoints.readEndpoint('audit');
+  assert.deepEqual([now?.endpoint.state, now?.endpoint.why], ['paused', 'records are lost']);
+
+  await gate.pause('others are lost, too');
+  assert.deepEqual(await checkpoints.readEndpoint('audit'), now, 'one that is stopped stays as it is');
 });

@@ -184,14 +184,16 @@ export class Gate {
   }
 
   /**
-   * Stops deliveries until an operator resumes them; an endpoint that is stopped already stays as it is.
+   * Pauses deliveries until an operator resumes them; an endpoint that is stopped already stays as it is.
    *
    * @throws what the store throws.
    */
-  stop(state: 'paused' | 'disabled', why: string): Promise<void> {
+  async pause(why: string): Promise<void> {
     const nowMs = this.#options.clock.now();
-    return this.shared.change((endpoint) =>
-      isStopped(endpoint) ? undefined : stopEndpoint(endpoint, state, { why, nowMs }),
+    // One that is known here to be stopped may have been resumed since, by somebody who knows nothing of this.
+    await this.shared.refresh(true);
+    await this.shared.change((endpoint) =>
+      isStopped(endpoint) ? undefined : stopEndpoint(endpoint, 'paused', { why, nowMs }),
     );
   }
 

@@ -453,7 +453,7 @@ class Walk implements Course {
     const { gate, report, place } = this.#options;
     const why = `${this.#intake.lossInWords}; resume to go on without them`;
     report.error('drain.halted', { ...place, why });
-    await gate.stop('paused', why);
+    await gate.pause(why);
     this.#intake.noteHalted();
   }
 
