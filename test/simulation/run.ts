@@ -101,7 +101,7 @@ async function live(world: World, log: TopicLog): Promise<{ events: number; deli
   const queue = createQueue(world, host);
   const work = startWork(world, host);
   const witness: InWitness = { world, log, tables, proxy, work };
-  watchIn(witness);
+  const addedAgain = watchIn(witness);
   const out = watchOut({ ...witness, configurations }, endpoints);
   watchEndpoints(world, { tables, endpoints, configurations });
   watchRedrives(world, { tables, endpoints });
@@ -137,7 +137,7 @@ async function live(world: World, log: TopicLog): Promise<{ events: number; deli
   if (!came) {
     world.violated('the world comes to rest', `not within ${withinMs / 60_000} minutes: ${unrest}`);
   }
-  if (world.violation === undefined) checkIn(witness);
+  if (world.violation === undefined) checkIn(witness, addedAgain);
   if (world.violation === undefined) checkOut(out);
   operators.checkAnswered();
   return { events: work.events.length, deliveries };

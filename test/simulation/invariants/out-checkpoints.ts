@@ -56,6 +56,7 @@ export function sawCheckpoint(
   }
   if (next.owner !== '') holds(witness, watch, next, writer);
   if (next.epoch > last.epoch) watch.claims.set(writer.name, next.epoch);
+  if (next.halted && !last.halted) watch.resumes = witness.resumesBefore.get(watch.plan.name) ?? 0;
   checkFence(witness, watch, last, next, writer.name, writer.latestMs);
   if (watch.excused) return;
   if (next.nextOffset < last.nextOffset) {
@@ -63,7 +64,7 @@ export function sawCheckpoint(
   }
   for (const gap of next.gaps.slice(-1)) checkGap(witness, watch, gap);
   const losses = (gaps: Standing['gaps']) => gaps.filter(({ cause }) => cause !== 'empty').length;
-  if (losses(next.gaps) > losses(last.gaps)) checkLoss(witness, watch);
+  if (losses(next.gaps) > losses(last.gaps)) checkLoss(witness, watch, last);
   checkFinished(witness, watch, last);
 }
 
@@ -129,7 +130,7 @@ export function sawCrossing(witness: OutWitness, old: Watch, { before, after, wr
   const generation = isBefore ? latest - 1 : latest;
   const { claims, leases, opened, plan, topic, partition, begunMs } = old;
   const formerGaps = next.gaps.length;
-  checkLoss(witness, old);
+  checkLoss(witness, old, last);
   const { resumes } = old;
   const begun = { generation, start, begunMs, standing: next, formerGaps, claims, leases, opened, resumes };
   const watch: Watch = { ...newWatch(plan, topic, partition), ...begun };
@@ -203,12 +204,11 @@ function checkFence(
   }
 }
 
-/** Where a loss is to halt, it is passed once somebody has resumed since the one before. */
-function checkLoss({ world, resumes }: OutWitness, watch: Watch): void {
+/** Where a loss is to halt, it is passed once somebody has resumed what was stopped for it. */
+function checkLoss({ world, resumes }: OutWitness, watch: Watch, { halted }: Standing): void {
   if (watch.plan.dataLoss !== 'halt') return;
-  const now = resumes.get(watch.plan.name) ?? 0;
-  if (now === watch.resumes) world.violated('a loss waits for an operator', nameOf(watch));
-  watch.resumes = now;
+  const isResumed = (resumes.get(watch.plan.name) ?? 0) > watch.resumes;
+  if (!halted || !isResumed) world.violated('a loss waits for an operator', nameOf(watch));
 }
 
 /** A gap holds no record that could still be read. */

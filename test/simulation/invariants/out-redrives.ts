@@ -46,7 +46,7 @@ export function watchRedrives(
           (row) =>
             row.rowKey.split('~')[0] === key && isOpen(row) && Number(row.claimedUntil) > caller.clock.now(),
         )
-        .filter(({ settledBy }) => String(settledBy).endsWith(`-${caller.name}`))
+        .filter((row) => isBy(caller, row))
         // A claim to a letter of the topic before this one may have been left behind.
         .sort((one, two) => Number(one.claimedUntil) - Number(two.claimedUntil))
         .at(-1)
@@ -60,7 +60,8 @@ export function watchRedrives(
     const nowMs = writer.clock.now();
     const isTaken = Number(after.claimedUntil) > nowMs;
     const isOthers = isTaken && Number(before.claimedUntil) > nowMs;
-    if (!isOpen(before) || isOthers) {
+    const isHolders = Number(before.claimedUntil) > 0 && isBy(writer, before);
+    if (!isOpen(before) || isOthers || !(isTaken || isHolders)) {
       world.violated('a letter is moved on by one at a time', `${after.rowKey} by ${writer.name}`);
     }
     const { sent, taken } = triedOf(writer, after);
@@ -118,6 +119,11 @@ function checkPace(
   const left = Math.min(most, requests + ((nowMs - atMs) * ratePerSecond) / 1_000) - 1;
   savings.set(name, { requests: left, atMs: nowMs });
   if (left < 0) world.violated('limits are kept', `${name} redrives faster than ${ratePerSecond} a second`);
+}
+
+/** Whether an operator has written what became of a letter last. */
+function isBy({ name }: Instance, { settledBy }: Entity): boolean {
+  return String(settledBy).endsWith(`-${name}`);
 }
 
 function isOpen({ state }: Entity): boolean {

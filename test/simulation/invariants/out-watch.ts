@@ -15,6 +15,8 @@ export interface Standing {
   readonly owner: string;
   readonly expiresAtMs: number;
   readonly parkedCount: number;
+  /** Records are lost, and an operator is to decide. */
+  readonly halted: boolean;
 }
 
 /** Offsets from `from` to just below `to`. */
@@ -53,7 +55,7 @@ export interface Watch {
   opened: number;
   /** The run by which each instance has had the lease last, and until when, by its own clock. */
   readonly leases: Map<string, { readonly owner: string; readonly untilMs: number }>;
-  /** How often the endpoint had been resumed when the last loss was passed. */
+  /** How often the endpoint had been resumed when it was stopped for the last loss. */
   resumes: number;
   readonly letters: Set<number>;
   /** Of these, the ones that were refused. */
@@ -82,8 +84,9 @@ export interface OutWitness extends InWitness {
   readonly former: Map<string, Watch[]>;
   /** When each run has claimed its first checkpoint, by its instance's clock. */
   readonly runs: Map<string, number>;
-  /** How often each endpoint was resumed. */
+  /** How often each endpoint was resumed, and how often it had been when it was stopped last. */
   readonly resumes: Map<string, number>;
+  readonly resumesBefore: Map<string, number>;
   /** The records that each webhook-id of a batch has stood for. */
   readonly batches: Map<string, string>;
 }
@@ -221,5 +224,6 @@ export function readStanding(entity: Entity): Standing {
     owner: String(entity.leaseOwner),
     expiresAtMs: Number(entity.leaseExpiresAtMs),
     parkedCount: (JSON.parse(String(entity.parked)) as { count: number }).count,
+    halted: (JSON.parse(String(entity.loss)) as { halted: boolean } | null)?.halted ?? false,
   };
 }

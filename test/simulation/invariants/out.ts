@@ -37,7 +37,7 @@ export function watchOut(
   const out: OutWitness = {
     ...witness,
     ...{ watches, former },
-    ...{ runs: new Map(), resumes: new Map(), batches: new Map() },
+    ...{ runs: new Map(), resumes: new Map(), resumesBefore: new Map(), batches: new Map() },
   };
   const plans = new Map(witness.world.plan.subscriptions.map((plan) => [plan.name, plan]));
 
@@ -168,7 +168,11 @@ function isLeftOpen({ log }: OutWitness, { topic, partition, standing }: Watch, 
   return isGone && standing !== undefined && !isFinished(standing, offset);
 }
 
-function sawEndpoint({ resumes }: OutWitness, { before, after }: TableWrite): void {
-  if (after?.state !== 'active' || (before?.state !== 'paused' && before?.state !== 'disabled')) return;
-  resumes.set(after.partitionKey, (resumes.get(after.partitionKey) ?? 0) + 1);
+function sawEndpoint({ resumes, resumesBefore }: OutWitness, { before, after }: TableWrite): void {
+  if (after === undefined) return;
+  const name = after.partitionKey;
+  const times = resumes.get(name) ?? 0;
+  const isStopped = (row: Entity | undefined) => row?.state === 'paused' || row?.state === 'disabled';
+  if (isStopped(after) && !isStopped(before)) resumesBefore.set(name, times);
+  if (after.state === 'active' && isStopped(before)) resumes.set(name, times + 1);
 }

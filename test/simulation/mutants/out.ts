@@ -361,7 +361,7 @@ export const mutantsOut: readonly Mutant[] = [
   {
     name: 'loss noted as halted without a pause',
     file: 'src/drain/walk.ts',
-    text: "await gate.stop('paused', why);",
+    text: 'await gate.pause(why);',
     by: '',
   },
   {
@@ -459,6 +459,12 @@ export const mutantsOut: readonly Mutant[] = [
     file: 'src/drain/gate.ts',
     text: 'this.#breaker.clear();',
     by: '',
+  },
+  {
+    name: 'probe begins while no connection is free',
+    file: 'src/drain/gate.ts',
+    text: ' || !this.#hasRoom()) return;',
+    by: ') return;',
   },
   {
     name: 'endpoint that fails its probe is probed again at once',
@@ -663,6 +669,12 @@ export const mutantsOut: readonly Mutant[] = [
     file: 'src/operate/redrive.ts',
     text: "if (claimed.outcome === 'claimed') return claimed;",
     by: "if (claimed.outcome !== 'not-open') return { claim: '', ...claimed };",
+  },
+  {
+    name: 'letter settled by whoever does not hold it',
+    file: 'src/storage/table/dead-letters.ts',
+    text: 'before.writtenBy === claim ? settle',
+    by: "before.state === 'open' ? settle",
   },
   {
     name: 'letter that could not be tried not let go of',

@@ -19,6 +19,8 @@ interface Message {
 }
 
 const lateMsMax = 120_000;
+/** A message that was put without an answer is put once more within this. */
+const againMsMax = 4_000;
 /** Nobody looks into the queue while there is no instance. */
 const lookAgainMs = 5_000;
 /** For how long the platform hides a message that it runs. */
@@ -34,6 +36,7 @@ const maxDequeueCount = 5;
 export function createQueue(world: World, host: Host): QueueModel {
   const chance = world.chance('queue');
   const holds = world.chance('holds of messages');
+  const copies = world.chance('copies of messages');
 
   function show(message: Message, afterMs: number): void {
     message.shows += 1;
@@ -81,9 +84,9 @@ export function createQueue(world: World, host: Host): QueueModel {
   return {
     put(items) {
       for (const item of items) {
-        const copies = world.strikes('message doubles') ? 2 : 1;
-        for (let copy = 0; copy < copies; copy += 1)
-          show({ item, dequeueCount: 0, shows: 0, gone: false }, 0);
+        const put = (afterMs: number) => show({ item, dequeueCount: 0, shows: 0, gone: false }, afterMs);
+        put(0);
+        if (world.strikes('message doubles')) put(copies.integer(0, againMsMax));
       }
     },
   };

@@ -3,6 +3,7 @@ import { createChance } from '../world/chance.ts';
 import { situationsIn } from './in.ts';
 import { situationsOfOperators } from './operators.ts';
 import { firstSituations, laterSituations, latestSituations, waitingSituations } from './out.ts';
+import { situationsOfRaces } from './races.ts';
 import type { Situation } from './situation.ts';
 import { situationsOfStorage } from './storage.ts';
 
@@ -32,4 +33,5 @@ const generations: readonly Generation[] = [
   { stream: 'situations of people', share: 0.15, situations: situationsOfOperators },
   { stream: 'situations of storage', share: 0.2, situations: situationsOfStorage },
   { stream: 'situations of waiting', share: 0.1, situations: waitingSituations },
+  { stream: 'situations of races', share: 0.2, situations: situationsOfRaces },
 ];

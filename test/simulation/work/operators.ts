@@ -20,6 +20,10 @@ const answeredWithinMs = 230_000;
 const otherName = `${operatorName}2`;
 /** Who stops a probe does so this soon. */
 const soonMsMax = 1_000;
+/** Who resumes what a loss has halted does so within this. */
+const resumedWithinMs = 20_000;
+/** Who redrives too begins so soon after the first. */
+const followsMsMax = 3_000;
 
 /** Does what an operator asks for; undefined: it failed, and somebody does it again, or not. */
 export type Act = (what: string, name: OperationName, request: object) => Promise<unknown>;
@@ -134,6 +138,12 @@ function startPauses(world: World, { tables, act, chance }: OperatorsTools): voi
       if (others) resume(after.partitionKey);
     });
   });
+  tables.onWrite(({ after, writer }) => {
+    const isHalt =
+      after?.rowKey === 'endpoint' && after.state === 'paused' && !writer.name.startsWith(operatorName);
+    if (!isHalt || !world.strikes('operator resumes a loss')) return;
+    world.after(moments.integer(1_000, resumedWithinMs), () => resume(after.partitionKey));
+  });
   const look = () => {
     world.after(lookEveryMs, look);
     for (const { name } of subscriptions) {
@@ -178,10 +188,12 @@ function startRedrives(world: World, { tables, act, chance }: OperatorsTools, st
     }
   };
 
+  const follows = world.chance('redrives at once');
   everyMinute(world, 'operator redrives', () => {
     const { name } = chance.oneOf(subscriptions);
-    handle('redrives', 'redriveDeadLetters', name);
-    if (world.strikes('operators redrive at once')) handle('redrives', 'redriveDeadLetters', name);
+    const redrive = () => handle('redrives', 'redriveDeadLetters', name);
+    redrive();
+    if (world.strikes('operators redrive at once')) world.after(follows.integer(0, followsMsMax), redrive);
   });
   const discards = world.chance('discards');
   everyMinute(world, 'operator discards', () => {

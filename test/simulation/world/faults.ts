@@ -89,8 +89,9 @@ export type FaultOfSituations =
   | 'tables write late'
   /** Of Table Storage, each write of a checkpoint: its answer takes much of a lease. */
   | 'tables renew slowly'
-  /** Of operators, at each probe, each claim of a checkpoint, each redrive. */
+  /** Of operators, at each probe, each loss that halts, each claim of a checkpoint, each redrive. */
   | 'operator stops a probe'
+  | 'operator resumes a loss'
   | 'operator seeks in a walk'
   | 'operators redrive at once'
   /** Of operators, a minute. */

@@ -18,7 +18,7 @@ type Callback = (error: null, bytes: Buffer) => void;
  * What is compressed grows so many times. So the limits of Table Storage are met by content of which the rest of the
  * world can carry much in little time.
  */
-const growth = 16;
+export const growth = 16;
 
 /** Compression runs on threads, whose order nobody controls; the stores only need what they wrote back. */
 function grow(content: string | Uint8Array, callback: Callback): void {
