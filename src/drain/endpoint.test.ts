@@ -319,6 +319,40 @@ test('a probe that storage took long to note is not sent: somebody else may have
   assert.equal(world.requests.length, attempts + 1);
 });
 
+test('a probe whose lease took long to renew is not sent either', async () => {
+  const checkpoints = createMemoryCheckpointStore();
+  const { replaceEndpoint, replace } = checkpoints;
+  let isSlow = false;
+  let renewalMs = 0;
+  checkpoints.replaceEndpoint = async (...given) => {
+    const written = await replaceEndpoint(...given);
+    if (isSlow) {
+      // The lease is too short for an attempt after this.
+      await world.clock.advance(attemptMs + 500);
+      renewalMs = 8_000;
+    }
+    return written;
+  };
+  checkpoints.replace = async (...given) => {
+    const written = await replace(...given);
+    await world.clock.advance(renewalMs);
+    return written;
+  };
+  const world = failingWorld({ checkpoints, limits: { leaseMs: 2 * attemptMs } });
+  world.topics.add('orders', 0, [...Array(10).keys()]);
+  await world.run();
+  const attempts = world.requests.length;
+  await world.clock.advance(30_000);
+  isSlow = true;
+  await world.run();
+  assert.equal(world.requests.length, attempts);
+  isSlow = false;
+  renewalMs = 0;
+  await world.clock.advance(30_000);
+  await world.run();
+  assert.equal(world.requests.length, attempts + 1);
+});
+
 test('the longest attempt fits between a probe and the next', async () => {
   const { topics, run, clock, endpoint } = failingWorld({
     answer: async () => {

@@ -26,7 +26,10 @@ export interface Outgoing {
 
 /** What sending asks of the walk that it is part of. */
 export interface Course {
-  /** Whether an attempt may begin: the walk goes on, in time, and its lease outlasts the attempt. */
+  /**
+   * Whether an attempt may begin: the walk goes on, in time, and its lease outlasts the attempt. A promise: the lease
+   * is renewed first, and it tells whether to ask again then.
+   */
   mayAttempt(): boolean | Promise<boolean>;
   /** A record from the log needs nothing more. */
   finish(outgoing: Outgoing): void;
@@ -168,13 +171,11 @@ export class Sending {
       return undefined;
     }
     const allowed = course.mayAttempt();
-    const mayAttempt = typeof allowed === 'boolean' ? allowed : await allowed;
-    if (mayAttempt && (allowed === true || admission === 'probe')) {
-      return this.#attemptAdmitted(request, admission);
-    }
+    if (allowed === true) return this.#attemptAdmitted(request, admission);
+    const mayAskAgain = await allowed;
     await gate.leave(admission);
-    // Those that waited for the lease would leave together, whatever the rate.
-    return mayAttempt ? this.#attempt(request, { ahead: true }) : undefined;
+    // Those that waited for the lease would leave together, whatever the rate, and a probe after its time.
+    return mayAskAgain ? this.#attempt(request, { ahead: true }) : undefined;
   }
 
   async #attemptAdmitted(

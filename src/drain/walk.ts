@@ -413,11 +413,7 @@ class Walk implements Course {
   async #renewed(): Promise<boolean> {
     // A save that was under way may have begun long ago.
     if (!(await this.#saves.settled())) return false;
-    if (!this.#saves.leaseOutlasts() && !(await this.#saves.save())) return false;
-    // Time has passed meanwhile; a lease that is renewed and short all the same came too late for this attempt.
-    if (this.#end === undefined && (this.#isOutOfTime() || !this.#saves.leaseOutlasts()))
-      this.stop('out-of-time');
-    return this.#end === undefined;
+    return this.#saves.leaseOutlasts() || this.#saves.save();
   }
 
   #standing(): Advance {

@@ -606,9 +606,9 @@ export const mutantsOut: readonly Mutant[] = [
   },
   {
     name: 'attempt begun on a lease that was renewed too slowly',
-    file: 'src/drain/walk.ts',
-    text: '(this.#isOutOfTime() || !this.#saves.leaseOutlasts())',
-    by: 'this.#isOutOfTime()',
+    file: 'src/drain/sending.ts',
+    text: 'if (allowed === true) return',
+    by: 'if (await allowed) return',
   },
   {
     name: 'further rows of a dead letter not written',

@@ -16,9 +16,12 @@ export const situationsOfStorage: readonly Situation[] = [
       delaysMs: [500, 2_000, 10_000],
     })),
   }),
-  /** Leases are renewed while attempts wait for each other, and that takes long. */
-  (plan) => ({
-    ...withFaults(plan, { 'tables renew slowly': 0.4 }),
+  /** Leases are renewed while attempts wait for each other, or for a probe, and that takes long. */
+  (plan, chance) => ({
+    ...withFaults(plan, {
+      'tables renew slowly': 0.4,
+      ...(chance.happens(0.5) && { 'endpoint answers 5xx': 0.5 }),
+    }),
     events: 80,
     minutes: 3,
     partitions: 1,
@@ -39,6 +42,7 @@ export const situationsOfStorage: readonly Situation[] = [
       connectionsMax: 1,
       timeoutMs: 15_000,
       answersAfterMs: 4_000,
+      breaker: { ...subscription.breaker, failureRatio: 0.5, attemptsMin: 2, openMs: 1_000 },
     })),
   }),
   /** Little may be under way, and much of it fails together. */
