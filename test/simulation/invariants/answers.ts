@@ -44,7 +44,7 @@ const mayFail = (status: number | undefined) =>
   failing(status) || (status !== undefined && status > 400 && status < 408 && status !== 406);
 const failing = (status: number | undefined) =>
   status === undefined ||
-  [403, 404, 408, 425, 429].includes(status) ||
+  [402, 403, 404, 405, 407, 408, 425, 429].includes(status) ||
   status >= 500 ||
   (status > 299 && status < 400);
 const isStopped = (row: Entity | undefined) => row?.state === 'paused' || row?.state === 'disabled';

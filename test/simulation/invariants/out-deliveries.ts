@@ -5,6 +5,7 @@ import type { LoggedRecord } from '../outside/topic-log.ts';
 import { placeOf } from '../outside/topic-log.ts';
 import { operatorName } from '../platform/instance.ts';
 import {
+  isFinished,
   isGivenUp,
   isUnwantedAt,
   isUnwantedBy,
@@ -80,6 +81,23 @@ export function checkTime(
       'a retry waits for its time',
       `${nameOf(watch)}/${offset} is attempted ${earlyMs} ms too early`,
     );
+  }
+}
+
+/** What the checkpoint calls finished, and what is not parked either, its holder does not send once more. */
+export function checkAnew(
+  { world }: OutWitness,
+  watch: Watch,
+  places: readonly Place[],
+  { caller }: Sent,
+): void {
+  const { standing, generation, parked } = watch;
+  // Whoever lost it to a seek may have a walk beside the one that holds it now.
+  const isSought = Object.keys(world.plan.faults).some((fault) => fault.startsWith('operator seeks'));
+  if (standing === undefined || isSought || !standing.owner.startsWith(`${caller.name}:`)) return;
+  for (const { offset, generation: sent = generation } of places) {
+    if (sent !== generation || parked.has(offset) || !isFinished(standing, offset)) continue;
+    world.violated('what is finished stays so', `${nameOf(watch)}/${offset} is sent again by ${caller.name}`);
   }
 }
 

@@ -7,6 +7,7 @@ import type { InWitness } from './in.ts';
 import { isCrossing, lookForNew, sawCheckpoint, sawCrossing } from './out-checkpoints.ts';
 import { checkCarried, checkHeld, checkLetter, checkParkedRow, checkSigned } from './out-contents.ts';
 import {
+  checkAnew,
   checkGivenUp,
   checkLease,
   checkParked,
@@ -82,7 +83,10 @@ export function watchOut(
     if (first === undefined) return;
     const watch = watchOf(sent.subscription, first.topic, first.partition);
     checkLease(out, watch, sent);
-    if (!watch.excused) checkTime(out, watch, places, sent);
+    if (!watch.excused) {
+      checkTime(out, watch, places, sent);
+      checkAnew(out, watch, places, sent);
+    }
     const { name, clock } = sent.caller;
     const sentMs = witness.world.nowMs();
     for (const { offset } of places) watch.sent.set(offset, { caller: name, sentMs, atMs: clock.now() });
@@ -136,7 +140,9 @@ export function restlessOut(witness: OutWitness): string | undefined {
 export function checkOut(witness: OutWitness): void {
   const { world } = witness;
   const calm = Object.keys(world.plan.faults).length === 0 && world.plan.skewMs === 0;
-  const refuses = world.plan.faults['endpoint answers 4xx'] !== undefined;
+  const refuses = (['endpoint answers 4xx', 'endpoint bars the way'] as const).some(
+    (fault) => world.plan.faults[fault] !== undefined,
+  );
   const steady = Object.keys(world.plan.faults).every((fault) => !/^(tables|instance|topic) /.test(fault));
   const left = witness.tables.rows('parked').find(({ rowKey }) => rowKey !== 'fence');
   if (steady && left !== undefined) {

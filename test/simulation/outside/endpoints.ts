@@ -30,6 +30,8 @@ export interface EndpointsModel {
   serve(subscription: string, request: HttpRequest, caller: Instance): Course;
   /** Lets one of the endpoints be away for a while. */
   goAway(subscription: string, forMs: number): void;
+  /** Lets one of them refuse whatever comes for a while. */
+  barTheWay(subscription: string, forMs: number): void;
   /** Tells of every request that leaves an instance. */
   onSent(listener: (sent: Sent) => void): void;
   /** Tells of every request that is handled. */
@@ -38,6 +40,8 @@ export interface EndpointsModel {
 
 const serverErrors = [500, 502, 504, 408, 425];
 const clientErrors = [400, 403, 404, 409, 413, 422];
+/** They speak of credentials, account, URL or method. */
+const barring = [402, 403, 404, 405, 407];
 const noAnswer: { readonly status: undefined; readonly headers: Readonly<Record<string, string>> } = {
   status: undefined,
   headers: {},
@@ -50,16 +54,30 @@ export function createEndpoints(world: World, proofs: Pick<ProofsModel, 'refusal
   const listeners: ((arrival: Arrival) => void)[] = [];
   const sentListeners: ((sent: Sent) => void)[] = [];
   const awayUntilMs = new Map<string, number>();
+  const barredUntilMs = new Map<string, number>();
   const underway = new Map<string, number>();
 
-  function isAway(subscription: string): boolean {
-    return !world.healed && world.nowMs() < (awayUntilMs.get(subscription) ?? 0);
+  function isYet(untilMs: ReadonlyMap<string, number>, subscription: string): boolean {
+    return !world.healed && world.nowMs() < (untilMs.get(subscription) ?? 0);
+  }
+
+  function answerOf(subscription: string, request: HttpRequest): HttpAnswer {
+    if (isYet(awayUntilMs, subscription))
+      return { status: chance.oneOf([500, 503]), headers: {}, body: 'away' };
+    if (isYet(barredUntilMs, subscription)) {
+      return { status: chance.oneOf(barring), headers: {}, body: 'nobody comes in' };
+    }
+    return proofs.refusalOf(subscription, request) ?? answerTo(world, chance, request);
   }
 
   return {
     goAway(subscription, forMs) {
       awayUntilMs.set(subscription, world.nowMs() + forMs);
       world.note('endpoints', () => `${subscription} is away for ${forMs} ms`);
+    },
+    barTheWay(subscription, forMs) {
+      barredUntilMs.set(subscription, world.nowMs() + forMs);
+      world.note('endpoints', () => `${subscription} lets nobody in for ${forMs} ms`);
     },
     onSent: (listener) => sentListeners.push(listener),
     onArrival: (listener) => listeners.push(listener),
@@ -68,11 +86,7 @@ export function createEndpoints(world: World, proofs: Pick<ProofsModel, 'refusal
       const arrivesAfterMs = chance.latencyMs(10, 500);
       const paceMs = world.plan.subscriptions.find(({ name }) => name === subscription)?.answersAfterMs ?? 0;
       const answersAfterMs = chance.latencyMs(20, 2_000) + paceMs;
-      const isDown = isAway(subscription);
-      const refusal = isDown ? undefined : proofs.refusalOf(subscription, request);
-      const answer = isDown
-        ? { status: chance.oneOf([500, 503]), headers: {}, body: 'away' }
-        : (refusal ?? answerTo(world, chance, request));
+      const answer = answerOf(subscription, request);
       const handle = (heard: boolean) => () => {
         const { status } = answer;
         world.note(
@@ -104,7 +118,9 @@ export function createEndpoints(world: World, proofs: Pick<ProofsModel, 'refusal
         world.after(lastsMs - 1, () => underway.set(name, (underway.get(name) ?? 0) - 1));
       };
 
-      const refused = isAway(subscription) ? chance.happens(0.5) : world.strikes('endpoint resets');
+      const refused = isYet(awayUntilMs, subscription)
+        ? chance.happens(0.5)
+        : world.strikes('endpoint resets');
       if (refused) {
         lasts(arrivesAfterMs, false);
         return { kind: 'refused', arrivesAfterMs };

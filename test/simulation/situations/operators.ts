@@ -53,7 +53,7 @@ export const situationsOfOperators: readonly Situation[] = [
       chance.happens(0.5) ? ofTables : [],
     ),
     events: 80,
-    proofs: { ...plan.proofs, ...(chance.happens(0.3) && { alpha: limitedConsent }) },
+    proofs: { ...plan.proofs, ...(chance.happens(0.6) && { alpha: limitedConsent }) },
     subscriptions: plan.subscriptions.map((subscription) => ({
       ...subscription,
       refusedAttemptsMax: 1,

@@ -174,7 +174,7 @@ export const latestSituations: readonly Situation[] = [
   }),
   /** Some attempts last while others end, and instances freeze and die meanwhile. */
   (plan) => ({
-    ...withFaults(plan, { 'endpoint stalls': 0.2, 'instance freezes': 0.02, 'instance dies': 0.01 }, [
+    ...withFaults(plan, { 'endpoint stalls': 0.05, 'instance freezes': 0.02, 'instance dies': 0.02 }, [
       'instance is configured anew',
     ]),
     minutes: 3,
@@ -220,5 +220,13 @@ export const waitingSituations: readonly Situation[] = [
       delaysMs: [500, 2_000, 10_000],
       breaker: { ...subscription.breaker, failureRatio: 0.5, attemptsMin: 2, openMs: 1_000 },
     })),
+  }),
+  /** A receiver lets nobody in for a while, as when a key has expired, with much to come. */
+  (plan) => ({
+    ...withFaults(plan, { 'endpoint bars the way': 2 }, otherFaultsOfTables),
+    minutes: 3,
+    events: 120,
+    partitions: 1,
+    subscriptions: plan.subscriptions.map((subscription) => ({ ...subscription, ...unhindered })),
   }),
 ];

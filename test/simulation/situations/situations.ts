@@ -32,6 +32,6 @@ const generations: readonly Generation[] = [
   { stream: 'situations in', share: 0.3, situations: situationsIn },
   { stream: 'situations of people', share: 0.15, situations: situationsOfOperators },
   { stream: 'situations of storage', share: 0.2, situations: situationsOfStorage },
-  { stream: 'situations of waiting', share: 0.1, situations: waitingSituations },
+  { stream: 'situations of waiting', share: 0.15, situations: waitingSituations },
   { stream: 'situations of races', share: 0.2, situations: situationsOfRaces },
 ];

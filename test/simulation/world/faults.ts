@@ -89,6 +89,8 @@ export type FaultOfSituations =
   | 'tables write late'
   /** Of Table Storage, each write of a checkpoint: its answer takes much of a lease. */
   | 'tables renew slowly'
+  /** Of endpoints, a minute. */
+  | 'endpoint bars the way'
   /** Of operators, at each probe, each loss that halts, each claim of a checkpoint, each redrive. */
   | 'operator stops a probe'
   | 'operator resumes a loss'

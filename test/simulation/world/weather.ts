@@ -23,6 +23,9 @@ export function startWeather(
   everyMinute(world, 'endpoint is away', () =>
     models.endpoints.goAway(chance.oneOf(world.plan.subscriptions).name, forMs()),
   );
+  everyMinute(world, 'endpoint bars the way', () =>
+    models.endpoints.barTheWay(chance.oneOf(world.plan.subscriptions).name, forMs()),
+  );
   everyMinute(world, 'topic is made anew', () => {
     if (models.log.topics.size === 0) return;
     const { name } = chance.oneOf([...models.log.topics.values()]);
