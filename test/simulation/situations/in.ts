@@ -15,7 +15,7 @@ export const situationsIn: readonly Situation[] = [
     ]),
     minutes: 6,
     producers: 4,
-    events: chance.oneOf([120, 300]),
+    events: chance.oneOf([120, 240]),
     instances: 3,
     skewMs: 3_000,
     proxy: { ...plan.proxy, slowMsMax: 8_000 },

@@ -52,7 +52,7 @@ export const situationsOfOperators: readonly Situation[] = [
       },
       chance.happens(0.5) ? ofTables : [],
     ),
-    events: 80,
+    events: 60,
     proofs: { ...plan.proofs, ...(chance.happens(0.6) && { alpha: limitedConsent }) },
     subscriptions: plan.subscriptions.map((subscription) => ({
       ...subscription,
@@ -63,6 +63,6 @@ export const situationsOfOperators: readonly Situation[] = [
   /** Parts of topics are replayed to other targets. */
   (plan, chance) => ({
     ...withFaults(plan, { 'operator replays': 4 }, chance.happens(0.7) ? obscuring : []),
-    events: 80,
+    events: 60,
   }),
 ];

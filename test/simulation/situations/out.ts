@@ -92,7 +92,7 @@ export const laterSituations: readonly Situation[] = [
     ...withFaults(plan, { 'endpoint is away': 3 }, ['instance is configured anew']),
     ...(chance.happens(0.6) && { faults: { 'operator seeks far': 6, 'endpoint answers 5xx': 0.4 } }),
     minutes: 3,
-    events: 300,
+    events: 200,
     partitions: 1,
     producers: 4,
     drain: { ...plan.drain, pageRecords: 1_000, windowRecords: 1_000 },
@@ -210,7 +210,7 @@ export const waitingSituations: readonly Situation[] = [
       otherFaultsOfTables,
     ),
     minutes: 4,
-    events: 120,
+    events: 90,
     partitions: 1,
     drain: { ...plan.drain, partitionsMax: 8 },
     subscriptions: plan.subscriptions.map((subscription) => ({
@@ -225,7 +225,7 @@ export const waitingSituations: readonly Situation[] = [
   (plan) => ({
     ...withFaults(plan, { 'endpoint bars the way': 2 }, otherFaultsOfTables),
     minutes: 3,
-    events: 120,
+    events: 90,
     partitions: 1,
     subscriptions: plan.subscriptions.map((subscription) => ({ ...subscription, ...unhindered })),
   }),

@@ -25,7 +25,7 @@ export const situationsOfRaces: readonly Situation[] = [
   (plan) => ({
     ...withFaults(plan, { 'endpoint answers 5xx': 0.6, 'endpoint stalls': 0.3, 'message doubles': 0.7 }),
     minutes: 3,
-    events: 80,
+    events: 60,
     partitions: 3,
     instances: 3,
     drainMode: 'queue',
@@ -74,7 +74,7 @@ export const situationsOfRaces: readonly Situation[] = [
         'endpoint is away',
       ],
     ),
-    events: 80,
+    events: 60,
     subscriptions: plan.subscriptions.map((subscription) => ({
       ...subscription,
       ...unhindered,
