@@ -24,6 +24,8 @@ const windowMs = 300_000;
 interface Heard {
   /** When attempts failed, since the last one that did not. */
   failedMs: number[];
+  /** When the last one did not. */
+  wellMs: number;
   /** No attempt before this, by the instance's clock. */
   waitUntilMs: number;
   /** How many attempts have failed since the instance changed the state itself, and so knows of the change. */
@@ -109,8 +111,12 @@ export function watchAnswers(world: World, tables: TablesModel, endpoints: Endpo
 
   function hear({ subscription, caller, status, retryAfter = '' }: Sent, heard: Heard): void {
     const nowMs = world.nowMs();
-    if (failing(status)) heard.failedMs.push(nowMs);
-    else heard.failedMs = [];
+    if (!failing(status)) {
+      heard.failedMs = [];
+      heard.wellMs = nowMs;
+    }
+    // Of two answers within a millisecond nobody knows which its caller has heard first.
+    else if (heard.wellMs < nowMs) heard.failedMs.push(nowMs);
     const untilMs = /^\d+$/.test(retryAfter)
       ? caller.clock.now() - 1 + Number(retryAfter) * 1_000
       : Date.parse(retryAfter);
@@ -130,7 +136,7 @@ export function watchAnswers(world: World, tables: TablesModel, endpoints: Endpo
 function heardBy({ heard }: Seen, instance: string): Heard {
   let found = heard.get(instance);
   if (found === undefined) {
-    found = { failedMs: [], waitUntilMs: 0, failures: 0, asked: false };
+    found = { failedMs: [], wellMs: 0, waitUntilMs: 0, failures: 0, asked: false };
     heard.set(instance, found);
   }
   return found;
