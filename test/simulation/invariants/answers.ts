@@ -55,7 +55,8 @@ const isStopped = (row: Entity | undefined) => row?.state === 'paused' || row?.s
 export function watchAnswers(world: World, tables: TablesModel, endpoints: EndpointsModel): void {
   const seen = new Map<string, Seen>();
   const certain = keepFromWriting.every((fault) => world.plan.faults[fault] === undefined);
-  const isPrompt = certain && world.plan.faults['tables are slow'] === undefined;
+  const delaying = ['tables are slow', 'tables answer a repetition'] as const;
+  const isPrompt = certain && delaying.every((fault) => world.plan.faults[fault] === undefined);
 
   function seenOf(subscription: string): Seen {
     let found = seen.get(subscription);
