@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createManualClock } from '../../test/support/manual-clock.ts';
 import { createMemoryCheckpointStore } from '../storage/memory/checkpoint-store.ts';
-import { activeEndpoint, breakEndpoint, stopEndpoint } from './endpoint-state.ts';
+import { activeEndpoint, breakEndpoint, stopEndpoint, takeProbe } from './endpoint-state.ts';
 import { Gate } from './gate.ts';
+
+const failed = { kind: 'retry', atMs: 0, error: 'answered 503', endpoint: 'failing' } as const;
 
 /** A gate before an endpoint that may be found broken, and is due for a probe at once. */
 function setup(limits: { readonly connectionsMax: number; readonly ratePerSecond?: number }) {
@@ -41,6 +43,22 @@ test('a probe waits for room while what began before the endpoint broke is still
   await gate.leave('attempt', { kind: 'done' });
   await entered;
   assert.deepEqual(began, ['probe']);
+});
+
+test('what comes of a probe counts only as long as nobody else has taken the next', async () => {
+  for (const verdict of [{ kind: 'done' }, failed] as const) {
+    const { gate, checkpoints, stopForProbe } = setup({ connectionsMax: 4 });
+    await stopForProbe();
+    const prober = {};
+    assert.ok(await gate.admit(prober, true));
+    assert.equal(await gate.enter(prober), 'probe');
+    const taken = await checkpoints.readEndpoint('audit');
+    assert.ok(taken);
+    const next = await checkpoints.replaceEndpoint(takeProbe(taken.endpoint, 60_000), taken.version);
+
+    await gate.leave('probe', verdict);
+    assert.deepEqual(await checkpoints.readEndpoint('audit'), next);
+  }
 });
 
 test('a probe counts for the rate of its endpoint', async () => {

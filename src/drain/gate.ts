@@ -63,6 +63,8 @@ export class Gate {
   readonly #pace: Pace;
   #prober: object | undefined;
   #probeIsOut = false;
+  /** Until when the probe that was taken last belongs to this instance; by this it is known in the shared state. */
+  #probeUntilMs = 0;
   #proberGone = Promise.withResolvers<void>();
   #inFlight = 0;
   #waiters: Waiter[] = [];
@@ -265,6 +267,7 @@ export class Gate {
     this.#inFlight += 1;
     const nowMs = this.#options.clock.now();
     const untilMs = nowMs + this.#options.attemptMs + probeGraceMs;
+    this.#probeUntilMs = untilMs;
     let taken = false;
     this.shared
       .change((endpoint) => {
@@ -326,8 +329,10 @@ export class Gate {
   }
 
   #changeAfterProbe(failing: boolean, waitUntilMs: number, nowMs: number): EndpointChange {
+    const untilMs = this.#probeUntilMs;
     return (endpoint) => {
-      if (endpoint.state !== 'broken') return undefined;
+      // Else it counts already (by a write whose answer was lost), or the probe is somebody else's by now.
+      if (endpoint.state !== 'broken' || endpoint.probeAtMs !== untilMs) return undefined;
       if (!failing) return activeEndpoint(endpoint.subscription, nowMs);
       const probeAtMs = Math.max(nowMs + this.#breaker.openMs(endpoint.openings), waitUntilMs);
       return breakEndpoint(endpoint, { why: endpoint.why, nowMs, probeAtMs });

@@ -143,14 +143,18 @@ function heardBy({ heard }: Seen, instance: string): Heard {
   return found;
 }
 
-/** An endpoint is broken only by whoever has heard it fail often enough, or was asked to leave it alone. */
+/**
+ * An endpoint is broken only by whoever has heard it fail often enough, or was asked to leave it alone; and found so once
+ * more by whoever has heard a probe fail.
+ */
 function checkBreak(world: World, endpoint: Seen, { before, after, writer }: TableWrite): void {
-  if (after?.state !== 'broken' || before?.state === 'broken') return;
+  const isAgain = before?.state === 'broken';
+  if (after?.state !== 'broken' || (isAgain && after.openings === before.openings)) return;
   // What a redrive of theirs has heard is not kept.
   if (writer.name.startsWith(operatorName)) return;
   const { failures, asked } = heardBy(endpoint, writer.name);
   const { breaker } = planOf(world, after.partitionKey);
-  const least = breaker.failureRatio * breaker.attemptsMin;
+  const least = isAgain ? 1 : breaker.failureRatio * breaker.attemptsMin;
   // Where no token or consent can be had, attempts fail that never left.
   const { tokenSeconds, consent } = world.plan.proofs[after.partitionKey] ?? {};
   const mayFailBefore = tokenSeconds !== undefined || consent !== undefined;

@@ -467,6 +467,12 @@ export const mutantsOut: readonly Mutant[] = [
     by: ') return;',
   },
   {
+    name: 'probe counts although the next one is taken',
+    file: 'src/drain/gate.ts',
+    text: ' || endpoint.probeAtMs !== untilMs) return undefined;',
+    by: ') return undefined;',
+  },
+  {
     name: 'endpoint that fails its probe is probed again at once',
     file: 'src/drain/gate.ts',
     text: 'const probeAtMs = Math.max(nowMs + this.#breaker.openMs(endpoint.openings), waitUntilMs);\n      return breakEndpoint(endpoint, { why: endpoint.why',

@@ -1,7 +1,4 @@
-import { behind, type Situation, slow, unhindered, withFaults } from './situation.ts';
-
-/** Where it is to take long until something is noted, but nothing is to keep it from being noted. */
-const otherFaultsOfTables = ['tables throttle', 'tables lose answers', 'tables are away'] as const;
+import { behind, otherFaultsOfTables, type Situation, slow, unhindered, withFaults } from './situation.ts';
 
 /** Of the way out: walks, leases, losses. */
 export const firstSituations: readonly Situation[] = [

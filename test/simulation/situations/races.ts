@@ -1,4 +1,4 @@
-import { behind, oneOf, type Situation, unhindered, withFaults } from './situation.ts';
+import { behind, oneOf, otherFaultsOfTables, type Situation, unhindered, withFaults } from './situation.ts';
 
 /** Of what happens at once, where it matters who comes first. */
 export const situationsOfRaces: readonly Situation[] = [
@@ -21,9 +21,18 @@ export const situationsOfRaces: readonly Situation[] = [
       subscriptions: late.subscriptions.map((subscription) => ({ ...subscription, dataLoss: 'halt' })),
     };
   },
-  /** Endpoints are found broken by others while the only connection is in use. */
+  /** Endpoints are found broken by others while the only connection is in use, and probes fail. */
   (plan) => ({
-    ...withFaults(plan, { 'endpoint answers 5xx': 0.6, 'endpoint stalls': 0.3, 'message doubles': 0.7 }),
+    ...withFaults(
+      plan,
+      {
+        'endpoint answers 5xx': 0.6,
+        'endpoint stalls': 0.3,
+        'message doubles': 0.7,
+        'tables answer a repetition': 0.1,
+      },
+      [...otherFaultsOfTables, 'tables write late'],
+    ),
     minutes: 3,
     events: 60,
     partitions: 3,
