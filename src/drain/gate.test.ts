@@ -61,6 +61,26 @@ test('what comes of a probe counts only as long as nobody else has taken the nex
   }
 });
 
+test('an endpoint that others have found broken, and well again, is not broken by what was heard before', async () => {
+  const { gate, clock, checkpoints } = setup({ connectionsMax: 4 });
+  const visitor = {};
+  assert.ok(await gate.admit(visitor));
+  for (let attempts = 0; attempts < 2; attempts += 1) assert.equal(await gate.enter(visitor), 'attempt');
+  await clock.advance(2_000);
+  const well = await checkpoints.createEndpoint(activeEndpoint('audit', 1_000));
+  await gate.leave('attempt', failed);
+  await gate.leave('attempt', failed);
+  assert.deepEqual(await checkpoints.readEndpoint('audit'), well);
+
+  assert.equal(await gate.enter(visitor), 'attempt');
+  await gate.leave('attempt', failed);
+  assert.equal(
+    (await checkpoints.readEndpoint('audit'))?.endpoint.state,
+    'broken',
+    'by what was heard since',
+  );
+});
+
 test('a probe counts for the rate of its endpoint', async () => {
   const { gate, clock, stopForProbe } = setup({ connectionsMax: 4, ratePerSecond: 1 });
   await stopForProbe();

@@ -311,7 +311,8 @@ export class Gate {
     const failing = 'endpoint' in verdict && verdict.endpoint === 'failing';
     const waitUntilMs = 'waitUntilMs' in verdict ? (verdict.waitUntilMs ?? 0) : 0;
     if (admission === 'probe') return this.#changeAfterProbe(failing, waitUntilMs, nowMs);
-    if (this.endpoint.state !== 'active') return undefined;
+    const { state, sinceMs } = this.endpoint;
+    if (state !== 'active') return undefined;
 
     const opens = this.#breaker.record(failing, nowMs);
     this.#pace.waitUntil(waitUntilMs);
@@ -322,7 +323,8 @@ export class Gate {
       ? 'the receiver asks to be left alone for a while'
       : `at least ${Math.round(failureRatio * 100)} % of the last ${attemptsMin} attempts failed, the last: ${failureOf(verdict)}`;
     return (endpoint) => {
-      if (endpoint.state !== 'active') return undefined;
+      // What was heard before others found it broken, and well again, says nothing against it now.
+      if (endpoint.state !== 'active' || endpoint.sinceMs !== sinceMs) return undefined;
       const probeAtMs = Math.max(nowMs + this.#breaker.openMs(endpoint.openings), waitUntilMs);
       return breakEndpoint(endpoint, { why, nowMs, probeAtMs });
     };

@@ -56,6 +56,15 @@ export const regressions: readonly Regression[] = [
     },
     seed: 567,
   },
+  {
+    mutant: {
+      name: 'endpoint broken by what was heard before it was well again',
+      file: 'src/drain/gate.ts',
+      text: ' || endpoint.sinceMs !== sinceMs) return undefined;',
+      by: ') return undefined;',
+    },
+    seed: 7,
+  },
 ];
 
 function known(name: string): Mutant {

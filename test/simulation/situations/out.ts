@@ -89,7 +89,7 @@ export const laterSituations: readonly Situation[] = [
     ...withFaults(plan, { 'endpoint is away': 3 }, ['instance is configured anew']),
     ...(chance.happens(0.6) && { faults: { 'operator seeks far': 6, 'endpoint answers 5xx': 0.4 } }),
     minutes: 3,
-    events: 200,
+    events: 300,
     partitions: 1,
     producers: 4,
     drain: { ...plan.drain, pageRecords: 1_000, windowRecords: 1_000 },
