@@ -53,6 +53,8 @@ export interface IngestPlan {
   readonly recognisedSeconds: number;
   /** Producers use ids more than once: anew when they are not recognised any more, or twice in one request. */
   readonly reusesIds: boolean;
+  /** Which part of the requests may hold several events. */
+  readonly severalRate: number;
   /** Characters that large events carry for nothing but their size. */
   readonly paddings: readonly number[];
   /** Some requests are webhooks of a provider, or CloudEvents in binary mode. */
@@ -72,6 +74,7 @@ const usualIngest = {
   outbox: { enabled: true, budgetMs: 60_000, leaseMs: 60_000 },
   recognisedSeconds: 3_600,
   reusesIds: false,
+  severalRate: 0.3,
   // Compressed, which makes them sixteen times as large here: in one entity, in several chunks of one, in more than the
   // outbox takes.
   paddings: [4_100, 8_800, 28_800, 28_800, 56_500, 56_500],

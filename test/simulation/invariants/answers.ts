@@ -37,6 +37,8 @@ interface Heard {
 /** What is known of an endpoint. */
 interface Seen {
   changedMs: number;
+  /** The instance that has written the state as it is, and so knows of it. */
+  changedBy: string;
   stoppedMs: number;
   readonly heard: Map<string, Heard>;
 }
@@ -61,7 +63,7 @@ export function watchAnswers(world: World, tables: TablesModel, endpoints: Endpo
   function seenOf(subscription: string): Seen {
     let found = seen.get(subscription);
     if (found === undefined) {
-      found = { changedMs: 0, stoppedMs: Number.NEGATIVE_INFINITY, heard: new Map() };
+      found = { changedMs: 0, changedBy: '', stoppedMs: Number.NEGATIVE_INFINITY, heard: new Map() };
       seen.set(subscription, found);
     }
     return found;
@@ -81,6 +83,7 @@ export function watchAnswers(world: World, tables: TablesModel, endpoints: Endpo
     }
     if (isStopped(write.before) || isStopped(write.after)) endpoint.stoppedMs = world.nowMs();
     endpoint.changedMs = world.nowMs();
+    endpoint.changedBy = write.writer.name;
     for (const heard of endpoint.heard.values()) {
       heard.failedMs = [];
       heard.waitUntilMs = 0;
@@ -96,7 +99,11 @@ export function watchAnswers(world: World, tables: TablesModel, endpoints: Endpo
     const endpoint = seenOf(sent.subscription);
     const heard = heardBy(endpoint, sent.caller.name);
     if (certain) checkSpared(world, sent, heard);
-    const isSure = world.nowMs() - endpoint.changedMs > unsureMs;
+    const sentMs = world.nowMs();
+    const knowsState = () =>
+      world.nowMs() - endpoint.changedMs > unsureMs ||
+      (endpoint.changedBy === sent.caller.name && endpoint.changedMs < sentMs);
+    const isSure = knowsState();
     // Just before its caller knows, and may act on it.
     world.after(sent.lastsMs - 1, () => {
       if (mayFail(sent.status)) heard.failures += 1;
@@ -106,7 +113,7 @@ export function watchAnswers(world: World, tables: TablesModel, endpoints: Endpo
     world.after(sent.lastsMs + 1, () => {
       const { caller } = sent;
       if (!caller.alive || caller.frozen || world.nowMs() - caller.thawedMs < unsureMs) heard.failedMs = [];
-      else if (isSure && world.nowMs() - endpoint.changedMs > unsureMs) hear(sent, heard);
+      else if (isSure && knowsState()) hear(sent, heard);
     });
   });
 

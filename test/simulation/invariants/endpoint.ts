@@ -2,8 +2,9 @@ import type { EndpointsModel, Sent } from '../outside/endpoints.ts';
 import { placesOf } from '../outside/places.ts';
 import type { Entity, TablesModel, TableWrite } from '../outside/tables.ts';
 import type { Configurations } from '../platform/configurations.ts';
-import { operatorName } from '../platform/instance.ts';
+import { type Instance, operatorName } from '../platform/instance.ts';
 import type { SubscriptionPlan } from '../subscriptions.ts';
+import type { Fault } from '../world/faults.ts';
 import type { World } from '../world/world.ts';
 import { watchAnswers } from './answers.ts';
 
@@ -20,12 +21,16 @@ const renewedWithinMs = 600;
  */
 type Probers = Map<string, { used: boolean }>;
 
+/** After these nobody knows whether what they have written was. */
+const unheard: readonly Fault[] = ['tables lose answers', 'tables write late'];
+
 /** What is known of the states of endpoints, by subscription. */
 interface EndpointsSeen {
   readonly tables: TablesModel;
   readonly probes: ReadonlyMap<string, Probers>;
-  /** When the state became what it is. */
+  /** When the state became what it is, and who has written that. */
   readonly changedMs: ReadonlyMap<string, number>;
+  readonly changedBy: ReadonlyMap<string, string>;
 }
 
 interface Models {
@@ -39,6 +44,7 @@ export function watchEndpoints(world: World, models: Models): void {
   const { tables, endpoints, configurations } = models;
   const probes = new Map<string, Probers>();
   const changedMs = new Map<string, number>();
+  const changedBy = new Map<string, string>();
   watchAnswers(world, tables, endpoints);
   const underway = new Map<string, readonly number[]>();
   const sentMs = new Map<string, number[]>();
@@ -47,15 +53,18 @@ export function watchEndpoints(world: World, models: Models): void {
     if (write.table !== 'checkpoints' || write.after === undefined) return;
     if (write.after.rowKey !== 'endpoint') {
       const name = `${write.after.partitionKey} ${write.after.rowKey}`;
-      if (write.writer.name.startsWith(operatorName)) soughtMs.set(name, world.nowMs());
+      if (isOperator(write.writer)) soughtMs.set(name, world.nowMs());
       return;
     }
     const { partitionKey, state } = write.after;
-    if (state !== (write.before?.state ?? 'active')) changedMs.set(partitionKey, world.nowMs());
+    if (state !== (write.before?.state ?? 'active')) {
+      changedMs.set(partitionKey, world.nowMs());
+      changedBy.set(partitionKey, write.writer.name);
+    }
     sawState(world, probes, write);
   });
   endpoints.onSent((sent) => {
-    checkState(world, { tables, probes, changedMs }, sent);
+    checkState(world, { tables, probes, changedMs, changedBy }, sent);
     checkRate(world, sent, sentMs);
     const { subscriptions } = configurations.of(sent.caller.name);
     const plan = subscriptions.find(({ name }) => name === sent.subscription);
@@ -73,6 +82,10 @@ export function watchEndpoints(world: World, models: Models): void {
     if (probe !== undefined) probe.used = false;
     sentMs.get(`${subscription} ${caller.name}`)?.pop();
   });
+}
+
+function isOperator({ name }: Instance): boolean {
+  return name.startsWith(operatorName);
 }
 
 /** Whether clocks disagree by less than a probe may take longer than its attempt. */
@@ -106,7 +119,7 @@ function sawState(world: World, probes: Map<string, Probers>, { before, after, w
 /** As soon as everybody must have looked, a stopped endpoint is left alone, and a broken one gets one probe at a time. */
 function checkState(
   world: World,
-  { tables, probes, changedMs }: EndpointsSeen,
+  { tables, probes, changedMs, changedBy }: EndpointsSeen,
   { subscription, caller, request }: Sent,
 ): void {
   const state = tables.row('checkpoints', subscription, 'endpoint')?.state ?? 'active';
@@ -132,7 +145,11 @@ function checkState(
   const allowedMs = knownMsMax + (isDelayed ? leaseMs : renewedWithinMs);
   // By a clock that was set back since, it may not be so long ago.
   const setBackMs = nowMs() - caller.setMs < allowedMs + 2 * plan.skewMs ? 2 * plan.skewMs : 0;
-  if (isProbe || longMs <= allowedMs + setBackMs) return;
+  // Whoever has found it broken knows that at once, unless it was frozen on the way.
+  const isFinder = state === 'broken' && changedBy.get(subscription) === caller.name && !isOperator(caller);
+  const hasHeard = unheard.every((fault) => plan.faults[fault] === undefined);
+  const knows = isFinder && hasHeard && longMs > 0 && caller.thawedMs < (changedMs.get(subscription) ?? 0);
+  if (isProbe || (!knows && longMs <= allowedMs + setBackMs)) return;
   world.violated(
     state === 'broken' ? 'a broken endpoint is left alone' : 'a stop takes hold',
     `${subscription} has been ${state} for ${longMs} ms, and ${caller.name} sends`,

@@ -70,13 +70,14 @@ export const situationsIn: readonly Situation[] = [
   /** Much of what comes is large, and gathers in calls of which no entity of the outbox holds the records. */
   (plan) => ({
     ...withFaults(plan, { 'event is large': 0.8, 'proxy is away': 4 }),
-    events: 60,
+    events: 50,
     subscriptions: oneOf(plan),
     ingest: {
       ...plan.ingest,
       ordering: 'strict',
       batchRecordsMax: 500,
       callsMax: 1,
+      severalRate: 0.9,
       paddings: [28_800, 28_800, 28_800, 56_500],
     },
   }),

@@ -87,8 +87,8 @@ export const laterSituations: readonly Situation[] = [
   /** Requests fail that are as large as may be: in some plans, where little else fails, because much comes again. */
   (plan, chance) => ({
     ...withFaults(plan, { 'endpoint is away': 3 }, ['instance is configured anew']),
-    ...(chance.happens(0.6) && { faults: { 'operator seeks far': 6, 'endpoint answers 5xx': 0.4 } }),
-    minutes: 3,
+    ...(chance.happens(0.9) && { faults: { 'operator seeks far': 9, 'endpoint answers 5xx': 0.4 } }),
+    minutes: 2,
     events: 300,
     partitions: 1,
     producers: 4,

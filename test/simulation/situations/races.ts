@@ -31,7 +31,7 @@ export const situationsOfRaces: readonly Situation[] = [
         'message doubles': 0.7,
         'tables answer a repetition': 0.1,
       },
-      [...otherFaultsOfTables, 'tables write late'],
+      otherFaultsOfTables,
     ),
     minutes: 3,
     events: 60,

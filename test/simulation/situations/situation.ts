@@ -13,7 +13,12 @@ export function withFaults(plan: Plan, faults: Plan['faults'], without: readonly
 }
 
 /** Where it is to take long until something is noted, but nothing is to keep it from being noted. */
-export const otherFaultsOfTables = ['tables throttle', 'tables lose answers', 'tables are away'] as const;
+export const otherFaultsOfTables = [
+  'tables throttle',
+  'tables lose answers',
+  'tables write late',
+  'tables are away',
+] as const;
 
 /** Where only the way in matters: what goes out is looked at, but costs time. */
 export function oneOf({ subscriptions }: Plan): readonly SubscriptionPlan[] {

@@ -27,7 +27,7 @@ export function inSituation(plan: Plan): Plan {
 /** In the order in which they came: what is added in a new one leaves other plans as they were. */
 const generations: readonly Generation[] = [
   { stream: 'situation', share: 0.2, situations: firstSituations },
-  { stream: 'later situations', share: 0.15, situations: laterSituations },
+  { stream: 'later situations', share: 0.2, situations: laterSituations },
   { stream: 'latest situations', share: 0.3, situations: latestSituations },
   { stream: 'situations in', share: 0.3, situations: situationsIn },
   { stream: 'situations of people', share: 0.15, situations: situationsOfOperators },

@@ -227,7 +227,7 @@ export function startWork(world: World, host: Host): Work {
       const source = isHook ? sources.hooks : usual;
       requests += 1;
       requestPadding = 0;
-      const most = chance.happens(0.3) ? chance.integer(2, eventsOfRequestMax) : 1;
+      const most = chance.happens(plan.ingest.severalRate) ? chance.integer(2, eventsOfRequestMax) : 1;
       const size = isHook ? 1 : Math.min(count - made, most);
       const isBinary =
         plan.ingest.otherForms && size === 1 && source === sources.orders && habits.happens(binaryShare);
