@@ -333,8 +333,8 @@ export class Gate {
   #changeAfterProbe(failing: boolean, waitUntilMs: number, nowMs: number): EndpointChange {
     const untilMs = this.#probeUntilMs;
     return (endpoint) => {
-      // Else it counts already (by a write whose answer was lost), or the probe is somebody else's by now.
-      if (endpoint.state !== 'broken' || endpoint.probeAtMs !== untilMs) return undefined;
+      // It counts already (by a write whose answer was lost), or somebody has taken the next, or stopped the endpoint.
+      if (endpoint.probeAtMs !== untilMs) return undefined;
       if (!failing) return activeEndpoint(endpoint.subscription, nowMs);
       const probeAtMs = Math.max(nowMs + this.#breaker.openMs(endpoint.openings), waitUntilMs);
       return breakEndpoint(endpoint, { why: endpoint.why, nowMs, probeAtMs });

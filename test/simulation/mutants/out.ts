@@ -469,8 +469,8 @@ export const mutantsOut: readonly Mutant[] = [
   {
     name: 'probe counts although the next one is taken',
     file: 'src/drain/gate.ts',
-    text: ' || endpoint.probeAtMs !== untilMs) return undefined;',
-    by: ') return undefined;',
+    text: 'if (endpoint.probeAtMs !== untilMs) return undefined;',
+    by: "if (endpoint.state !== 'broken') return undefined;",
   },
   {
     name: 'endpoint that fails its probe is probed again at once',
@@ -595,8 +595,8 @@ export const mutantsOut: readonly Mutant[] = [
   {
     name: 'probe that ends overrides a pause',
     file: 'src/drain/gate.ts',
-    text: "if (endpoint.state !== 'broken') return undefined;\n      if (!failing)",
-    by: 'if (!failing)',
+    text: 'if (endpoint.probeAtMs !== untilMs) return undefined;',
+    by: '',
   },
   {
     name: 'fence that was refused taken for written',
