@@ -4,10 +4,12 @@ import { behind, otherFaultsOfTables, type Situation, slow, unhindered, withFaul
 export const firstSituations: readonly Situation[] = [
   /** Topics are made anew while records of the old ones wait for their next attempt. */
   (plan) => ({
-    ...withFaults(plan, { 'topic is made anew': 1, 'endpoint answers 5xx': 0.4 }),
+    ...withFaults(plan, { 'topic is made anew': 1, 'endpoint answers 5xx': 0.6 }, ['topic is away']),
+    minutes: 4,
     partitions: 1,
     subscriptions: plan.subscriptions.map((subscription) => ({
       ...subscription,
+      ordering: 'key',
       delaysMs: [30_000, 60_000, 60_000],
       dataLoss: 'skip',
     })),

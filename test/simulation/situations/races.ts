@@ -13,7 +13,6 @@ export const situationsOfRaces: readonly Situation[] = [
       }),
       ...late,
       minutes: 2,
-      events: 120,
       partitions: 2,
       drainMode: 'queue',
       instances: 3,
