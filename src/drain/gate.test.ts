@@ -81,6 +81,28 @@ test('an endpoint that others have found broken, and well again, is not broken b
   );
 });
 
+test('nobody is admitted to an endpoint that was paused while its probe is under way', async () => {
+  const { gate, checkpoints, stopForProbe } = setup({ connectionsMax: 4 });
+  await stopForProbe();
+  const prober = {};
+  assert.ok(await gate.admit(prober, true));
+  assert.equal(await gate.enter(prober), 'probe');
+  const taken = await checkpoints.readEndpoint('audit');
+  assert.ok(taken);
+  const why = 'records are lost';
+  await checkpoints.replaceEndpoint(stopEndpoint(taken.endpoint, 'paused', { why, nowMs: 1 }), taken.version);
+  assert.equal(await gate.admit({}, true), false);
+});
+
+test('a request of several records, made up while the endpoint was active, is no probe', async () => {
+  const { gate, stopForProbe } = setup({ connectionsMax: 4 });
+  await stopForProbe();
+  const prober = {};
+  assert.ok(await gate.admit(prober, true));
+  assert.equal(await gate.enter(prober, { records: 2 }), 'refused');
+  assert.equal(await gate.enter(prober, { records: 1 }), 'probe');
+});
+
 test('a probe counts for the rate of its endpoint', async () => {
   const { gate, clock, stopForProbe } = setup({ connectionsMax: 4, ratePerSecond: 1 });
   await stopForProbe();

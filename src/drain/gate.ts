@@ -39,6 +39,7 @@ export type Admission = 'attempt' | 'probe' | 'refused';
 
 interface Waiter {
   readonly visitor: object;
+  readonly records: number;
   readonly resolve: (admission: Admission) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -99,7 +100,8 @@ export class Gate {
     const nowMs = this.#options.clock.now();
     const endpoint = this.endpoint;
     if (endpoint.state === 'active') return this.#pace.waitMs(nowMs) > waitMsMax;
-    return !(this.#probeIsOut || isProbeDue(endpoint, nowMs));
+    // A probe that is under way opens nothing that was stopped meanwhile.
+    return isStopped(endpoint) || !(this.#probeIsOut || isProbeDue(endpoint, nowMs));
   }
 
   /** When the next attempt may begin, as far as is known here; `Infinity`: once somebody resumes the endpoint. */
@@ -131,17 +133,18 @@ export class Gate {
   }
 
   /**
-   * Asks for one attempt, with `ahead` before all who wait. Whoever is not refused must {@link leave}.
+   * Asks for one attempt of so many records, with `ahead` before all who wait. Whoever is not refused must
+   * {@link leave}; a probe is of one record.
    *
    * @throws what the store throws.
    */
-  enter(visitor: object, ahead = false): Admission | Promise<Admission> {
+  enter(visitor: object, { ahead = false, records = 1 } = {}): Admission | Promise<Admission> {
     const nowMs = this.#options.clock.now();
     const first = this.#waiters.length === 0 && !this.shared.isOld();
     if (first && this.#mayAttempt() && this.#pace.waitMs(nowMs) === 0) return this.#begin();
     return new Promise((resolve, reject) => {
-      if (ahead) this.#waiters.unshift({ visitor, resolve, reject });
-      else this.#waiters.push({ visitor, resolve, reject });
+      if (ahead) this.#waiters.unshift({ visitor, records, resolve, reject });
+      else this.#waiters.push({ visitor, records, resolve, reject });
       this.#letIn();
     });
   }
@@ -257,7 +260,10 @@ export class Gate {
   #letProberIn(): void {
     // What began before the endpoint broke may still be under way.
     if (this.#probeIsOut || this.#waiters.length === 0 || !this.#hasRoom()) return;
-    const index = this.#waiters.findIndex(({ visitor }) => visitor === this.#prober);
+    // A request of more was made up when the endpoint was taken for active.
+    const index = this.#waiters.findIndex(
+      ({ visitor, records }) => visitor === this.#prober && records === 1,
+    );
     const [waiter] = index === -1 ? [] : this.#waiters.splice(index, 1);
     if (waiter === undefined) {
       this.#turnAway(refuse);

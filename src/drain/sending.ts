@@ -164,7 +164,7 @@ export class Sending {
     { ahead }: { readonly ahead: boolean },
   ): Promise<Attempted | undefined> {
     const { gate, visitor, course } = this.#options;
-    const entering = gate.enter(visitor, ahead);
+    const entering = gate.enter(visitor, { ahead, records: request.length });
     const admission = typeof entering === 'string' ? entering : await entering;
     if (admission === 'refused') {
       course.stop('endpoint-closed');

@@ -99,11 +99,8 @@ export function watchAnswers(world: World, tables: TablesModel, endpoints: Endpo
     const endpoint = seenOf(sent.subscription);
     const heard = heardBy(endpoint, sent.caller.name);
     if (certain) checkSpared(world, sent, heard);
-    const sentMs = world.nowMs();
-    const knowsState = () =>
-      world.nowMs() - endpoint.changedMs > unsureMs ||
-      (endpoint.changedBy === sent.caller.name && endpoint.changedMs < sentMs);
-    const isSure = knowsState();
+    const { changedMs } = endpoint;
+    const knowsState = world.nowMs() - changedMs > unsureMs || endpoint.changedBy === sent.caller.name;
     // Just before its caller knows, and may act on it.
     world.after(sent.lastsMs - 1, () => {
       if (mayFail(sent.status)) heard.failures += 1;
@@ -113,7 +110,8 @@ export function watchAnswers(world: World, tables: TablesModel, endpoints: Endpo
     world.after(sent.lastsMs + 1, () => {
       const { caller } = sent;
       if (!caller.alive || caller.frozen || world.nowMs() - caller.thawedMs < unsureMs) heard.failedMs = [];
-      else if (isSure && knowsState()) hear(sent, heard);
+      // What was sent before a change may be heard when its caller knows of that, or not.
+      else if (knowsState && endpoint.changedMs === changedMs) hear(sent, heard);
     });
   });
 

@@ -19,7 +19,7 @@ const renewedWithinMs = 600;
  * Who has the right to send one request to a broken endpoint: whoever took the probe last; where clocks disagree, those
  * before may not know yet that their time has passed.
  */
-type Probers = Map<string, { used: boolean }>;
+type Probers = Map<string, { used: boolean; readonly takenMs: number }>;
 
 /** After these nobody knows whether what they have written was. */
 const unheard: readonly Fault[] = ['tables lose answers', 'tables write late'];
@@ -107,7 +107,7 @@ function sawState(world: World, probes: Map<string, Probers>, { before, after, w
     return;
   }
   const probers: Probers = clocksAgree(world) ? new Map() : new Map(probes.get(partitionKey));
-  probes.set(partitionKey, probers.set(writer.name, { used: false }));
+  probes.set(partitionKey, probers.set(writer.name, { used: false, takenMs: world.nowMs() }));
   const earlyMs = Number(before.probeAtMs) - writer.latestMs;
   if (earlyMs <= 0) return;
   world.violated(
@@ -132,7 +132,8 @@ function checkState(
   // Another probe has found it well meanwhile.
   if (state === 'active' && probe !== undefined) probe.used = true;
   if (state === 'active' || longMs < 0) return;
-  const isProbe = state === 'broken' && probe?.used === false;
+  // What began before has waited for a token, or for consent.
+  const isProbe = state === 'broken' && probe?.used === false && beganMs >= probe.takenMs;
   if (isProbe) probe.used = true;
   if (isProbe && placesOf(request).length > 1) {
     world.violated('limits are kept', `${caller.name} probes ${subscription} with more than one record`);

@@ -41,7 +41,7 @@ export function sawCheckpoint(
   }
   if (last === undefined) {
     // An operator who seeks begins a partition where they ask to.
-    const isLate = beginWatch(witness, watch, next.nextOffset);
+    const isLate = beginWatch(witness, watch, next.nextOffset, Number(after.endOffset));
     if (isLate && !writer.name.startsWith(operatorName)) {
       witness.world.violated(
         'an added partition is read from its beginning',
@@ -90,10 +90,13 @@ function checkFinished(witness: OutWitness, watch: Watch, last: Standing | undef
  *
  * @returns whether it is a partition that joined later, and is not begun at its first record.
  */
-function beginWatch(witness: OutWitness, watch: Watch, nextOffset: number): boolean {
+function beginWatch(witness: OutWitness, watch: Watch, nextOffset: number, endOffset: number): boolean {
   const { world, log, watches } = witness;
   const { generation = 0, partitions = [], deletedMs } = log.newest(watch.topic) ?? {};
-  const isOld = generation > 0 && nextOffset > (partitions[watch.partition]?.latest ?? 0);
+  const latest = partitions[watch.partition]?.latest ?? 0;
+  const isOld = generation > 0 && nextOffset > latest;
+  // By metadata of the topic before, where that one began too: nothing tells the two.
+  if (!isOld && generation > 0 && endOffset > latest) watch.excused = true;
   const isNext = deletedMs !== undefined && nextOffset === 0;
   watch.generation = generation + (isNext ? 1 : isOld ? -1 : 0);
   watch.isAhead = isNext;
@@ -107,7 +110,15 @@ function beginWatch(witness: OutWitness, watch: Watch, nextOffset: number): bool
   const isLater =
     others.some(({ begunMs }) => begunMs < (added?.atMs ?? 0)) &&
     others.every(({ partition }) => partition < watch.partition);
-  return isLater && nextOffset > earliest;
+  const former = log.generation(watch.topic, generation - 1);
+  const goneForMs = world.nowMs() - (former?.deletedMs ?? 0);
+  const mayBeStale =
+    former?.partitions[watch.partition] !== undefined &&
+    goneForMs <= staleMsMax &&
+    world.plan.faults['proxy shows stale metadata'] !== undefined;
+  // Begun by what the topic before it was, which it has reached: then nothing tells the two.
+  if (isLater && nextOffset > earliest && mayBeStale) watch.excused = true;
+  return isLater && nextOffset > earliest && !mayBeStale;
 }
 
 /** Whether a checkpoint says for the first time that the topic was made anew. */

@@ -56,6 +56,24 @@ export const regressions: readonly Regression[] = [
     },
     seed: 1239,
   },
+  {
+    mutant: {
+      name: 'probe under way opens an endpoint that was paused',
+      file: 'src/drain/gate.ts',
+      text: 'return isStopped(endpoint) || !(this.#probeIsOut',
+      by: 'return !(this.#probeIsOut',
+    },
+    seed: 18053,
+  },
+  {
+    mutant: {
+      name: 'request of several records let out as a probe',
+      file: 'src/drain/gate.ts',
+      text: 'visitor === this.#prober && records === 1',
+      by: 'visitor === this.#prober',
+    },
+    seed: 19223,
+  },
 ];
 
 function known(name: string): Mutant {
