@@ -27,6 +27,18 @@ function setup(limits: { readonly connectionsMax: number; readonly ratePerSecond
   return { gate, clock, checkpoints, stopForProbe };
 }
 
+/** The same with a probe under way, and the state in which the endpoint is since. */
+async function setupWithProbe() {
+  const { gate, checkpoints, stopForProbe } = setup({ connectionsMax: 4 });
+  await stopForProbe();
+  const prober = {};
+  assert.ok(await gate.admit(prober, true));
+  assert.equal(await gate.enter(prober), 'probe');
+  const taken = await checkpoints.readEndpoint('audit');
+  assert.ok(taken);
+  return { gate, checkpoints, taken };
+}
+
 test('a probe waits for room while what began before the endpoint broke is still under way', async () => {
   const { gate, clock, stopForProbe } = setup({ connectionsMax: 1 });
   const [slow, prober] = [{}, {}];
@@ -47,13 +59,7 @@ test('a probe waits for room while what began before the endpoint broke is still
 
 test('what comes of a probe counts only as long as nobody else has taken the next', async () => {
   for (const verdict of [{ kind: 'done' }, failed] as const) {
-    const { gate, checkpoints, stopForProbe } = setup({ connectionsMax: 4 });
-    await stopForProbe();
-    const prober = {};
-    assert.ok(await gate.admit(prober, true));
-    assert.equal(await gate.enter(prober), 'probe');
-    const taken = await checkpoints.readEndpoint('audit');
-    assert.ok(taken);
+    const { gate, checkpoints, taken } = await setupWithProbe();
     const next = await checkpoints.replaceEndpoint(takeProbe(taken.endpoint, 60_000), taken.version);
 
     await gate.leave('probe', verdict);
@@ -82,13 +88,7 @@ test('an endpoint that others have found broken, and well again, is not broken b
 });
 
 test('nobody is admitted to an endpoint that was paused while its probe is under way', async () => {
-  const { gate, checkpoints, stopForProbe } = setup({ connectionsMax: 4 });
-  await stopForProbe();
-  const prober = {};
-  assert.ok(await gate.admit(prober, true));
-  assert.equal(await gate.enter(prober), 'probe');
-  const taken = await checkpoints.readEndpoint('audit');
-  assert.ok(taken);
+  const { gate, checkpoints, taken } = await setupWithProbe();
   const why = 'records are lost';
   await checkpoints.replaceEndpoint(stopEndpoint(taken.endpoint, 'paused', { why, nowMs: 1 }), taken.version);
   assert.equal(await gate.admit({}, true), false);

@@ -1,9 +1,10 @@
 import type { EndpointsModel, Sent } from '../outside/endpoints.ts';
-import type { Entity, TablesModel, TableWrite } from '../outside/tables.ts';
+import type { TablesModel, TableWrite } from '../outside/tables.ts';
 import { operatorName } from '../platform/instance.ts';
 import type { SubscriptionPlan } from '../subscriptions.ts';
 import type { Fault } from '../world/faults.ts';
 import type { World } from '../world/world.ts';
+import { isStopped } from './stored.ts';
 
 /** An instance may not know of a new state for so long; what it heard meanwhile it may have taken for the old one. */
 const unsureMs = 6_000;
@@ -51,7 +52,6 @@ const failing = (status: number | undefined) =>
   [402, 403, 404, 405, 407, 408, 425, 429].includes(status) ||
   status >= 500 ||
   (status > 299 && status < 400);
-const isStopped = (row: Entity | undefined) => row?.state === 'paused' || row?.state === 'disabled';
 
 /** Watches that instances heed what endpoints answer: failures, `Retry-After` and 410. */
 export function watchAnswers(world: World, tables: TablesModel, endpoints: EndpointsModel): void {

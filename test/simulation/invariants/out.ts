@@ -27,6 +27,7 @@ import {
   partitionOf,
   type Watch,
 } from './out-watch.ts';
+import { isStopped } from './stored.ts';
 
 /** Watches the way out while the world lives. */
 export function watchOut(
@@ -178,7 +179,6 @@ function sawEndpoint({ resumes, resumesBefore }: OutWitness, { before, after }: 
   if (after === undefined) return;
   const name = after.partitionKey;
   const times = resumes.get(name) ?? 0;
-  const isStopped = (row: Entity | undefined) => row?.state === 'paused' || row?.state === 'disabled';
   if (isStopped(after) && !isStopped(before)) resumesBefore.set(name, times);
   if (after.state === 'active' && isStopped(before)) resumes.set(name, times + 1);
 }

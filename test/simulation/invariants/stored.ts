@@ -23,3 +23,8 @@ export function textOfRows(tables: TablesModel, table: string, row: Entity, part
   );
   return plainTextOf([row, ...further].flatMap(chunksOf));
 }
+
+/** Whether the row of an endpoint says that nothing goes to it until somebody resumes it. */
+export function isStopped(row: Entity | undefined): boolean {
+  return row?.state === 'paused' || row?.state === 'disabled';
+}
